@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where a heap's pages come from: one operations table, so that the heap can be
+ * run on memory that tests control.
+ */
+#ifndef _SPANALLOC_BACKING_H
+#define _SPANALLOC_BACKING_H
+
+#include <linux/bits.h>
+#include <linux/gfp.h>
+#include <linux/types.h>
+
+struct page;
+
+/**
+ * struct span_block - the pages behind one granule
+ * @page: first of 2^order physically contiguous pages, when !@scattered
+ * @pages: array of 2^order single pages, when @scattered
+ * @scattered: the buddy allocator had no block; single pages were taken
+ * @zeroed: every page is known to be zero
+ *
+ * Each page carries one reference of its own (split_page()), which belongs to
+ * the heap.
+ */
+struct span_block {
+	union {
+		struct page *page;
+		struct page **pages;
+	};
+	bool scattered;
+	bool zeroed;
+};
+
+#define SPAN_TAKE_ZERO		BIT(0)
+#define SPAN_TAKE_CONTIG	BIT(1)
+
+/**
+ * struct span_backing_ops - source and sink of granules
+ * @take: fill @block with 2^@order pages, from NUMA node @nid if that is not
+ *        NUMA_NO_NODE. @gfp says whether it may sleep; @flags are
+ *        SPAN_TAKE_ZERO for zeroed pages and SPAN_TAKE_CONTIG to refuse
+ *        scattered ones. Returns 0 or -ENOMEM. Called without locks held.
+ * @give: return the pages of @block, by dropping one reference of each.
+ *        Called without locks held; legal wherever the heap's users may free.
+ * @zero: clear @npages pages of @block from the @first on. Called without locks
+ *        held.
+ *
+ * @priv is what the heap was created with.
+ */
+struct span_backing_ops {
+	int (*take)(void *priv, struct span_block *block, unsigned int order,
+		    int nid, gfp_t gfp, unsigned int flags);
+	void (*give)(void *priv, struct span_block *block, unsigned int order);
+	void (*zero)(void *priv, const struct span_block *block,
+		     unsigned int first, unsigned int npages);
+};
+
+extern const struct span_backing_ops span_buddy_backing;
+
+#endif /* _SPANALLOC_BACKING_H */

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Buffers: allocations that programs hold, map and pin.
+ */
+
+/**
+ * DOC: Life of a buffer
+ *
+ * A buffer is one span and a count of references: one of the handle in the open
+ * file that allocated it, one of each mapping. Freeing the handle and unmapping
+ * go in any order. When the last reference is gone, no page table leads to the
+ * pages any more, but the kernel may still use them: direct I/O under way,
+ * io_uring, RDMA or a pipe hold references on single pages. Hence the *pin gate*:
+ * unless every page's count is back to ours alone, the buffer goes to
+ * quarantine and not to the heap, so that nobody else gets a page that a device
+ * may still write to. References can be transient, of a walker over physical
+ * memory for instance, so quarantine is normal: it is counted, and looked through
+ * again from a work item, less and less often while nothing changes, and before
+ * an allocation fails for want of space.
+ *
+ * When the module goes, what is in quarantine is freed like everything else:
+ * that drops our references, and the last pin frees each page.
+ *
+ * Locking: the quarantine list has a spinlock; references are atomic. Nothing is
+ * held while the heap is called.
+ */
+
+#include <linux/err.h>
+#include <linux/instruction_pointer.h>
+#include <linux/mm.h>
+#include <linux/page_ref.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "buffer.h"
+#include "internal.h"
+
+/* How long quarantine waits between two looks, in milliseconds. */
+#define RECHECK_FIRST_MS	10
+#define RECHECK_LAST_MS		2000
+
+static DEFINE_SPINLOCK(quarantine_lock);
+static LIST_HEAD(quarantine);
+static unsigned int recheck_ms;
+static struct workqueue_struct *recheck_queue;
+
+static void recheck(struct work_struct *work);
+static DECLARE_DELAYED_WORK(recheck_work, recheck);
+
+/* Does anybody but us hold a reference on a page of the buffer? */
+static bool is_pinned(const struct span_buffer *buffer)
+{
+	unsigned long index = 0, npages, i;
+
+	while (index < span_buffer_npages(buffer)) {
+		struct page *page = span_heap_run(buffer->heap, buffer->span, index, &npages);
+
+		for (i = 0; i < npages; i++)
+			if (page_ref_count(page + i) != 1)
+				return true;
+		index += npages;
+		cond_resched();
+	}
+	return false;
+}
+
+static void buffer_delete(struct span_buffer *buffer)
+{
+	span_heap_free(buffer->heap, buffer->span);
+	kfree(buffer);
+}
+
+/* Look again soon: something has just come in. */
+static void recheck_soon(void)
+{
+	spin_lock(&quarantine_lock);
+	recheck_ms = RECHECK_FIRST_MS;
+	spin_unlock(&quarantine_lock);
+	mod_delayed_work(recheck_queue, &recheck_work, msecs_to_jiffies(RECHECK_FIRST_MS));
+}
+
+static void buffer_release(struct kref *ref)
+{
+	struct span_buffer *buffer = container_of(ref, struct span_buffer, ref);
+
+	if (!is_pinned(buffer)) {
+		buffer_delete(buffer);
+		return;
+	}
+	span_heap_quarantine(buffer->heap, buffer->span);
+	spin_lock(&quarantine_lock);
+	list_add_tail(&buffer->quarantine, &quarantine);
+	spin_unlock(&quarantine_lock);
+	recheck_soon();
+}
+
+/* Look through the quarantine once. Returns how many buffers left it. */
+static unsigned long release_unpinned(bool all)
+{
+	struct span_buffer *buffer, *next;
+	unsigned long released = 0;
+	LIST_HEAD(looking);
+
+	spin_lock(&quarantine_lock);
+	list_splice_init(&quarantine, &looking);
+	spin_unlock(&quarantine_lock);
+	list_for_each_entry_safe(buffer, next, &looking, quarantine) {
+		if (!all && is_pinned(buffer))
+			continue;
+		list_del(&buffer->quarantine);
+		buffer_delete(buffer);
+		released++;
+	}
+	spin_lock(&quarantine_lock);
+	list_splice(&looking, &quarantine);
+	spin_unlock(&quarantine_lock);
+	return released;
+}
+
+static void recheck(struct work_struct *work)
+{
+	unsigned long released = release_unpinned(false);
+	unsigned int delay_ms;
+	bool more;
+
+	spin_lock(&quarantine_lock);
+	more = !list_empty(&quarantine);
+	delay_ms = released ? RECHECK_FIRST_MS : recheck_ms;
+	recheck_ms = min(delay_ms * 2, (unsigned int)RECHECK_LAST_MS);
+	spin_unlock(&quarantine_lock);
+	if (more)
+		queue_delayed_work(recheck_queue, &recheck_work, msecs_to_jiffies(delay_ms));
+}
+
+/* The heap's last resort before an allocation fails for want of space. */
+static bool drain_quarantine(void *unused)
+{
+	return release_unpinned(false);
+}
+
+/**
+ * span_buffer_new() - allocate a buffer
+ * @heap: the heap
+ * @npages: length in pages
+ * @align: of its base, in pages; 0 means any
+ * @flags: SPANALLOC_CONTIG or 0; memory is zeroed in any case
+ *
+ * Context: may sleep.
+ * Return: the buffer with one reference, or ERR_PTR() as span_heap_alloc().
+ */
+struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 align,
+				    unsigned int flags)
+{
+	const struct span_request request = {
+		.npages = npages,
+		.align = align,
+		.flags = flags | SPANALLOC_ZERO,
+		.gfp = GFP_KERNEL,
+		.caller = _RET_IP_,
+		.owner = task_tgid_nr(current),
+	};
+	struct span_buffer *buffer;
+	int err;
+
+	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+	if (!buffer)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&buffer->ref);
+	buffer->heap = heap;
+	buffer->span = span_heap_alloc(heap, &request);
+	if (IS_ERR(buffer->span)) {
+		err = PTR_ERR(buffer->span);
+		kfree(buffer);
+		return ERR_PTR(err);
+	}
+	buffer->pgoff = SPAN_OFFSET_BIAS + buffer->span->node.base;
+	return buffer;
+}
+
+/**
+ * span_buffer_put() - drop a reference
+ * @buffer: the buffer
+ *
+ * The last one frees the span, or quarantines it while a page of it is pinned.
+ *
+ * Context: may sleep.
+ */
+void span_buffer_put(struct span_buffer *buffer)
+{
+	might_sleep();
+	kref_put(&buffer->ref, buffer_release);
+}
+
+/**
+ * span_buffer_runs() - count physically contiguous runs
+ * @buffer: a buffer of the caller's
+ *
+ * Neighbouring blocks that happen to follow each other in memory are one run.
+ *
+ * Context: may sleep.
+ * Return: number of runs, at least 1.
+ */
+u64 span_buffer_runs(const struct span_buffer *buffer)
+{
+	unsigned long index = 0, npages, pfn, expected = 0;
+	u64 runs = 0;
+
+	while (index < span_buffer_npages(buffer)) {
+		pfn = page_to_pfn(span_heap_run(buffer->heap, buffer->span, index, &npages));
+		if (!index || pfn != expected)
+			runs++;
+		expected = pfn + npages;
+		index += npages;
+		cond_resched();
+	}
+	return runs;
+}
+
+/**
+ * span_buffer_init() - make the quarantine
+ * @heap: the heap that buffers come from
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int span_buffer_init(struct span_heap *heap)
+{
+	recheck_queue = alloc_workqueue("spanalloc_quarantine", WQ_UNBOUND | WQ_FREEZABLE, 1);
+	if (!recheck_queue)
+		return -ENOMEM;
+	heap->drain = drain_quarantine;
+	return 0;
+}
+
+/**
+ * span_buffer_exit() - empty and end the quarantine
+ *
+ * Context: may sleep; no reference to a buffer is left.
+ */
+void span_buffer_exit(void)
+{
+	cancel_delayed_work_sync(&recheck_work);
+	destroy_workqueue(recheck_queue);
+	release_unpinned(true);
+}

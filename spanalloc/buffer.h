@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Buffers: allocations that programs hold, map and pin. See buffer.c for how
+ * long one lives.
+ */
+#ifndef _SPANALLOC_BUFFER_H
+#define _SPANALLOC_BUFFER_H
+
+#include <linux/atomic.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/types.h>
+
+#include "heap.h"
+
+struct file;
+struct vm_area_struct;
+
+/*
+ * Where offsets for mmap() begin, in pages. Together with the limit on the
+ * heap's address space this keeps them above 0, which means something else, and
+ * below 2^44 bytes.
+ */
+#define SPAN_OFFSET_BIAS	BIT(20)
+#define SPAN_OFFSET_END		BIT(44 - PAGE_SHIFT)
+
+/**
+ * struct span_buffer - an allocation of a program
+ * @ref: held by the handle in an open file and by each internal file of a
+ *       mapping; without references, and with no page pinned, the span is freed
+ * @heap: the heap it came from (invariant)
+ * @span: its pages (invariant)
+ * @pgoff: where mmap() finds it, in pages; unique in the heap while the buffer
+ *         lives (invariant)
+ * @nmaps: internal files of mappings
+ * @quarantine: links the buffers that wait for their last pin (quarantine lock)
+ */
+struct span_buffer {
+	struct kref ref;
+	struct span_heap *heap;
+	struct span *span;
+	unsigned long pgoff;
+	atomic_t nmaps;
+	struct list_head quarantine;
+};
+
+static inline unsigned long span_buffer_npages(const struct span_buffer *buffer)
+{
+	return buffer->span->node.npages;
+}
+
+struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 align,
+				    unsigned int flags);
+void span_buffer_put(struct span_buffer *buffer);
+u64 span_buffer_runs(const struct span_buffer *buffer);
+
+/* mapping.c */
+int span_buffer_map(struct span_buffer *buffer, struct vm_area_struct *vma);
+
+#endif /* _SPANALLOC_BUFFER_H */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels that the module is built for, 6.1 to 7.2.
+ * The only file that looks at the kernel's version.
+ */
+#ifndef _SPANALLOC_COMPAT_H
+#define _SPANALLOC_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/version.h>
+
+#ifndef CONFIG_64BIT
+#error "spanalloc needs a 64-bit kernel"
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "spanalloc needs Linux 6.1 or later"
+#endif
+
+/* 6.13 made the namespace of a symbol a string literal. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define EXPORT_SYMBOL_SPANALLOC(symbol) EXPORT_SYMBOL_NS_GPL(symbol, SPANALLOC)
+#define SPAN_IMPORT()		MODULE_IMPORT_NS(SPANALLOC)
+#else
+#define EXPORT_SYMBOL_SPANALLOC(symbol) EXPORT_SYMBOL_NS_GPL(symbol, "SPANALLOC")
+#define SPAN_IMPORT()		MODULE_IMPORT_NS("SPANALLOC")
+#endif
+
+/* The largest order of the buddy allocator, inclusive, under its three names. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define SPAN_BUDDY_ORDER_MAX	(MAX_ORDER - 1)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define SPAN_BUDDY_ORDER_MAX	MAX_ORDER
+#else
+#define SPAN_BUDDY_ORDER_MAX	MAX_PAGE_ORDER
+#endif
+
+/* 6.3 hid the flags of a VMA behind functions, which later 6.1.y lack. */
+static inline void span_vm_flags_mod(struct vm_area_struct *vma,
+				     unsigned long set, unsigned long clear)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#else
+	vm_flags_mod(vma, set, clear);
+#endif
+}
+
+#endif /* _SPANALLOC_COMPAT_H */

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The span heap: its life, freeing, splitting, looking up.
+ */
+
+/**
+ * DOC: Span heap
+ *
+ * A heap is an address space of pages, cut into spans: runs of any length that
+ * are free, claimed by an allocation on its way, in use, or quarantined. Free
+ * spans are in a treap (treap.c); the span map leads from a page to its span and
+ * the granule table tells what memory is behind it (arena.c); carving and
+ * coalescing move the borders (space.c); allocation claims, backs and publishes
+ * (claim.c); scavenging takes memory away from free spans (scavenge.c);
+ * statistics, walks and the check read all that (inspect.c).
+ *
+ * The one rule: the tree, the span map, the granule table and the counters
+ * change only under the heap's lock; only calls to the buddy allocator, zeroing
+ * and making and deleting objects happen outside it.
+ *
+ * Locking: one spinlock for each heap, taken with interrupts off, so that
+ * GFP_ATOMIC allocation and freeing are legal in hard interrupts, never in NMI.
+ * On PREEMPT_RT a spinlock sleeps: there, task context only. Nothing is held
+ * while it is taken but what the callers hold: mmap_lock, then the lock of an
+ * open file, then this one.
+ *
+ * Complexity: allocating and freeing a span among F free ones is O(log F), plus
+ * one step for each granule it touches, plus zeroing where that is asked for.
+ *
+ * Example::
+ *
+ *	heap = span_heap_create(&attr, &span_buddy_backing, NULL);
+ *	span = span_heap_alloc(heap, &(struct span_request) {
+ *		.npages = 17, .gfp = GFP_KERNEL });
+ *	if (!IS_ERR(span))
+ *		span_heap_free(heap, span);
+ *	span_heap_destroy(heap);
+ */
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "space.h"
+
+/* How many leaked spans destroying a heap names one by one. */
+#define LEAKS_NAMED	16
+
+static int check_attr(const struct spanalloc_attr *attr)
+{
+	unsigned long granule;
+
+	if (attr->granule_order >= BITS_PER_LONG / 2)
+		return -EINVAL;
+	granule = 1UL << attr->granule_order;
+	if (!is_power_of_2(attr->arena_pages) || attr->arena_pages < granule ||
+	    attr->arena_pages > SPAN_HEAP_PAGES_MAX)
+		return -EINVAL;
+	if (attr->max_pages > SPAN_HEAP_PAGES_MAX ||
+	    (attr->max_pages && attr->max_pages < granule))
+		return -EINVAL;
+	if (attr->retain_percent < SPANALLOC_RETAIN_ALL || attr->retain_percent > 1000000)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * span_heap_create() - make a heap without address space
+ * @attr: how it is to be; granule_order and arena_pages are taken as they are,
+ *        a max_pages of 0 means SPAN_HEAP_PAGES_MAX
+ * @backing: where granules come from
+ * @backing_priv: handed to @backing
+ *
+ * Context: may sleep.
+ * Return: the heap, or ERR_PTR(): -EINVAL for attributes that make no sense,
+ * -ENOMEM.
+ */
+struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
+				   const struct span_backing_ops *backing,
+				   void *backing_priv)
+{
+	struct span_heap *heap;
+	unsigned long limit;
+	int err = check_attr(attr);
+
+	if (err)
+		return ERR_PTR(err);
+	heap = kzalloc(sizeof(*heap), GFP_KERNEL);
+	if (!heap)
+		return ERR_PTR(-ENOMEM);
+	strscpy(heap->name, attr->name, sizeof(heap->name));
+	heap->granule_order = attr->granule_order;
+	heap->nid = attr->nid;
+	limit = attr->max_pages ? : SPAN_HEAP_PAGES_MAX;
+	heap->max_pages = round_down(limit, span_heap_granule_pages(heap));
+	heap->retain_percent = attr->retain_percent;
+	heap->backing = backing;
+	heap->backing_priv = backing_priv;
+	spin_lock_init(&heap->lock);
+	span_treap_init(&heap->treap);
+	heap->arenas.shift = ilog2(attr->arena_pages);
+	heap->arenas.granule_order = attr->granule_order;
+	prandom_seed_state(&heap->rnd, attr->tree_seed ? : get_random_u64());
+	return heap;
+}
+
+/* Report the spans that are left, and detach the memory that nobody has. */
+static unsigned long report_leaks(struct span_heap *heap)
+{
+	unsigned long page, npages = 0, nspans = 0;
+	struct span *span;
+
+	for (page = 0; (span = span_map_after(&heap->arenas, page)); page = span_end(span)) {
+		if (span->state == SPAN_FREE)
+			continue;
+		npages += span->node.npages;
+		if (nspans++ < LEAKS_NAMED)
+			pr_err("spanalloc: heap %s: leaked %lu pages at %lu, %s, by %pS\n",
+			       heap->name, span->node.npages, span->node.base,
+			       span_state_name(span->state), (void *)span->caller);
+	}
+	if (nspans)
+		pr_err("spanalloc: heap %s destroyed with %lu spans of %lu pages in use; they are lost\n",
+		       heap->name, nspans, npages);
+	return npages;
+}
+
+/* Does any span but a free one touch the granule that begins at @page? */
+static bool granule_is_held(struct span_heap *heap, struct span **at, unsigned long page)
+{
+	unsigned long end = page + span_heap_granule_pages(heap);
+	bool held = false;
+
+	while (*at && (*at)->node.base < end) {
+		held |= (*at)->state != SPAN_FREE;
+		if (span_end(*at) > end)
+			break;
+		*at = span_map_after(&heap->arenas, span_end(*at));
+	}
+	return held;
+}
+
+/* Give back every granule that no leaked span touches. */
+static void give_all(struct span_heap *heap)
+{
+	struct span *at = span_map_after(&heap->arenas, 0);
+	unsigned long page;
+
+	for (page = 0; page < heap->arenas.npages; page += span_heap_granule_pages(heap)) {
+		struct span_granule *granule =
+			span_granule_at(&heap->arenas, page >> heap->granule_order);
+		struct span_block block;
+
+		if (granule_is_held(heap, &at, page) || !span_granule_backed(granule))
+			continue;
+		span_granule_detach(granule, &block);
+		heap->backing->give(heap->backing_priv, &block, heap->granule_order);
+		cond_resched();
+	}
+}
+
+static void delete_tables(struct span_heap *heap)
+{
+	unsigned long page = 0, i;
+	struct span *span;
+
+	while ((span = span_map_after(&heap->arenas, page))) {
+		page = span_end(span);
+		span_delete(span);
+	}
+	for (i = 0; i < heap->arenas.narenas; i++)
+		span_arena_delete(heap->arenas.dir[i]);
+	kvfree(heap->arenas.dir);
+}
+
+/**
+ * span_heap_destroy() - end a heap
+ * @heap: the heap, which nobody else uses any more
+ *
+ * Spans that are still in use are reported, and the granules they touch are
+ * lost rather than handed to somebody else. A damaged heap is lost as a whole.
+ *
+ * Context: may sleep.
+ * Return: number of pages in spans that were not free.
+ */
+unsigned long span_heap_destroy(struct span_heap *heap)
+{
+	unsigned long leaked = 0;
+
+	if (heap->damaged) {
+		pr_err("spanalloc: heap %s is damaged; its memory is lost\n", heap->name);
+		leaked = heap->in_use_pages + heap->claimed_pages + heap->quarantined_pages;
+	} else {
+		leaked = report_leaks(heap);
+		give_all(heap);
+		delete_tables(heap);
+	}
+	kfree(heap);
+	return leaked;
+}
+
+/* Is this a span that its owner may free, split or give up? */
+static int check_owned(struct span_heap *heap, const struct span *span, bool quarantined)
+{
+	if (heap->damaged)
+		return -EIO;
+	if (span->state != SPAN_IN_USE &&
+	    !(quarantined && span->state == SPAN_QUARANTINED)) {
+		WARN_ONCE(1, "spanalloc: heap %s: span at %lu is %s, not in use\n",
+			  heap->name, span->node.base, span_state_name(span->state));
+		return -EINVAL;
+	}
+	if (span_end(span) > heap->arenas.npages ||
+	    *span_map_slot(&heap->arenas, span->node.base) != span ||
+	    *span_map_slot(&heap->arenas, span_end(span) - 1) != span) {
+		span_heap_damage(heap, "the map does not know a span in use");
+		return -EIO;
+	}
+	return 0;
+}
+
+/**
+ * span_heap_free() - give a span back
+ * @heap: the heap
+ * @span: a span in use or quarantined; gone after this call
+ *
+ * Never fails for want of memory. A span that is not in use, a double free for
+ * instance, is reported once and left alone.
+ *
+ * Context: any but NMI; without the heap's lock.
+ * Return: 0; -EINVAL if the span is not in use; -EIO if the heap is damaged, and
+ * then the span is lost.
+ */
+int span_heap_free(struct span_heap *heap, struct span *span)
+{
+	struct span_spares unused = { };
+	unsigned long irqflags;
+	int err;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	err = check_owned(heap, span, true);
+	if (!err) {
+		if (span->state == SPAN_IN_USE) {
+			heap->in_use_pages -= span->node.npages;
+			heap->in_use_spans--;
+		} else {
+			heap->quarantined_pages -= span->node.npages;
+		}
+		heap->stat.frees++;
+		span_map_retract(&heap->arenas, span);
+		span_space_coalesce(heap, span, &unused);
+	}
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	span_spares_drop(&unused);
+	return err;
+}
+
+/**
+ * span_heap_split() - split a span in use in two
+ * @heap: the heap
+ * @span: a span in use; keeps its first @npages pages
+ * @npages: where to split; more than 0 and less than the span's length
+ * @gfp: says whether the call may sleep
+ *
+ * Context: any that @gfp allows but NMI; without the heap's lock.
+ * Return: the upper part, a span in use of its own, or ERR_PTR(): -EINVAL,
+ * -ENOMEM, -EIO if the heap is damaged; the span is as it was then.
+ */
+struct span *span_heap_split(struct span_heap *heap, struct span *span,
+			     unsigned long npages, gfp_t gfp)
+{
+	struct span *upper = span_new(gfp);
+	unsigned long irqflags;
+	int err;
+
+	if (!upper)
+		return ERR_PTR(-ENOMEM);
+	spin_lock_irqsave(&heap->lock, irqflags);
+	err = check_owned(heap, span, false);
+	if (!err && (!npages || npages >= span->node.npages))
+		err = -EINVAL;
+	if (!err) {
+		heap->changes++;
+		heap->stat.splits++;
+		heap->in_use_spans++;
+		upper->node.base = span->node.base + npages;
+		upper->node.npages = span->node.npages - npages;
+		upper->state = SPAN_IN_USE;
+		upper->owner = span->owner;
+		upper->caller = span->caller;
+		span->node.npages = npages;
+		span_map_set_ends(&heap->arenas, span);
+		span_map_set_ends(&heap->arenas, upper);
+		span_map_publish(&heap->arenas, upper);
+	}
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	if (!err)
+		return upper;
+	span_delete(upper);
+	return ERR_PTR(err);
+}
+
+/**
+ * span_heap_quarantine() - count a span as given up by its owner but not free
+ * @heap: the heap
+ * @span: a span in use; to be freed when nobody refers to its pages any more
+ *
+ * Context: any but NMI; without the heap's lock.
+ * Return: 0; -EINVAL if the span is not in use; -EIO if the heap is damaged.
+ */
+int span_heap_quarantine(struct span_heap *heap, struct span *span)
+{
+	unsigned long irqflags;
+	int err;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	err = check_owned(heap, span, false);
+	if (!err) {
+		heap->changes++;
+		heap->in_use_pages -= span->node.npages;
+		heap->in_use_spans--;
+		heap->quarantined_pages += span->node.npages;
+		span->state = SPAN_QUARANTINED;
+	}
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	return err;
+}
+
+/**
+ * span_heap_lookup() - the span in use that covers a page
+ * @heap: the heap
+ * @page: any page number
+ *
+ * Means something only to who owns the span: anybody else's may be gone when the
+ * call returns. Claimed and quarantined spans are not found.
+ *
+ * Context: any but NMI; without the heap's lock. O(1).
+ * Return: the span, or NULL.
+ */
+struct span *span_heap_lookup(struct span_heap *heap, unsigned long page)
+{
+	unsigned long irqflags;
+	struct span *span;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	span = span_map_lookup(&heap->arenas, page);
+	if (span && span->state != SPAN_IN_USE)
+		span = NULL;
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	return span;
+}
+
+/**
+ * span_heap_run() - the memory behind a part of a span
+ * @heap: the heap
+ * @span: a span of the caller's
+ * @index: a page of the span, counted from its first
+ * @npages: out: pages from there on that are physically contiguous and part of
+ *          the span; 0 if @index is beyond its end
+ *
+ * Runs are not followed across granules, even where two blocks happen to be
+ * neighbours in memory. The memory stays while the caller has the span, so the
+ * result can be used without the lock; that is taken only because the directory
+ * of arenas moves when the heap grows.
+ *
+ * Context: any but NMI; without the heap's lock. O(1).
+ * Return: the first page of the run, or NULL if @index is beyond the end.
+ */
+struct page *span_heap_run(struct span_heap *heap, const struct span *span,
+			   unsigned long index, unsigned long *npages)
+{
+	unsigned long step = span_heap_granule_pages(heap);
+	unsigned long page = span->node.base + index;
+	struct span_granule *granule;
+	unsigned long irqflags;
+	struct page *first;
+
+	*npages = 0;
+	if (index >= span->node.npages)
+		return NULL;
+	spin_lock_irqsave(&heap->lock, irqflags);
+	granule = span_granule_at(&heap->arenas, page >> heap->granule_order);
+	first = span_granule_page(granule, page & (step - 1));
+	*npages = granule->scattered ? 1 : min(round_up(page + 1, step), span_end(span)) - page;
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	return first;
+}

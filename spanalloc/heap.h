@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The span heap: allocation, freeing and splitting of page spans. See heap.c
+ * for the model and the locking.
+ */
+#ifndef _SPANALLOC_HEAP_H
+#define _SPANALLOC_HEAP_H
+
+#include <linux/list.h>
+#include <linux/prandom.h>
+#include <linux/spanalloc.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "arena.h"
+#include "backing.h"
+#include "span.h"
+#include "treap.h"
+
+struct dentry;
+
+/* The largest address space of any heap: keeps sums and shifts far from overflow. */
+#define SPAN_HEAP_PAGES_MAX	BIT(40)
+
+/**
+ * struct span_heap - an address space of pages and who holds which of them
+ * @name: unique name (invariant after create)
+ * @granule_order: log2 of the pages of a granule (invariant after create)
+ * @nid: NUMA node to take memory from (invariant after create)
+ * @max_pages: the address space ends here, a multiple of a granule (invariant
+ *             after create)
+ * @retain_percent: see struct spanalloc_attr (invariant after create)
+ * @backing: where granules come from (invariant after create)
+ * @backing_priv: handed to @backing (invariant after create)
+ * @drain: if set, called without locks before an allocation that may sleep
+ *         fails for want of address space; returns true if it freed something
+ *         (set once, before the heap is used)
+ * @drain_priv: handed to @drain
+ * @list: for the registry of heaps (registry's lock)
+ * @debugfs: directory of the heap (set once, before the heap is used)
+ * @lock: protects everything below. Taken with interrupts off: allocation with
+ *        GFP_ATOMIC and freeing are legal in hard interrupts
+ * @treap: the free spans
+ * @arenas: span map and granule table
+ * @rnd: generator of tree priorities
+ * @in_use_pages: pages of spans in use
+ * @claimed_pages: pages of claimed spans
+ * @quarantined_pages: pages of quarantined spans
+ * @in_use_spans: number of spans in use
+ * @backed_granules: granules that are backed
+ * @changes: goes up with every change, so that a check in batches can tell
+ *           whether its sums mean anything
+ * @damaged: an invariant was found broken; the heap refuses further work
+ * @stat: operation counts for the snapshot; only the counts in it are used
+ */
+struct span_heap {
+	char name[SPANALLOC_NAME_MAX + 1];
+	unsigned int granule_order;
+	int nid;
+	unsigned long max_pages;
+	int retain_percent;
+	const struct span_backing_ops *backing;
+	void *backing_priv;
+	bool (*drain)(void *priv);
+	void *drain_priv;
+	struct list_head list;
+	struct dentry *debugfs;
+
+	spinlock_t lock;	/* protects all that follows */
+	struct span_treap treap;
+	struct span_arenas arenas;
+	struct rnd_state rnd;
+	unsigned long in_use_pages;
+	unsigned long claimed_pages;
+	unsigned long quarantined_pages;
+	unsigned long in_use_spans;
+	unsigned long backed_granules;
+	u64 changes;
+	bool damaged;
+	struct spanalloc_stats stat;
+};
+
+/**
+ * struct span_request - what an allocation asks for
+ * @npages: pages, at least 1
+ * @align: base is a multiple of this power of two; 0 and 1 mean any
+ * @flags: SPANALLOC_ZERO, SPANALLOC_CONTIG
+ * @gfp: says whether the call may sleep; zone and zeroing bits are ignored
+ * @caller: code address to remember
+ * @owner: number to remember, see struct span
+ */
+struct span_request {
+	unsigned long npages;
+	unsigned long align;
+	unsigned int flags;
+	gfp_t gfp;
+	unsigned long caller;
+	u32 owner;
+};
+
+/**
+ * struct span_info - one span, as seen by a walk over the address space
+ * @base: first page
+ * @npages: length in pages
+ * @nreleased: pages of it that lie in released granules
+ * @state: an enum span_state
+ * @owner: see struct span
+ * @caller: see struct span
+ */
+struct span_info {
+	unsigned long base;
+	unsigned long npages;
+	unsigned long nreleased;
+	u8 state;
+	u32 owner;
+	unsigned long caller;
+};
+
+/**
+ * struct span_report - what a check found
+ * @invariant: the first broken invariant, or SPAN_INV_NONE
+ * @page: where in the address space
+ * @spans: spans visited
+ * @free_spans: of these, free ones
+ * @granules: granules visited
+ * @sums_compared: false if the heap changed between two batches, so that the
+ *                 counters could not be compared with the sums
+ */
+struct span_report {
+	enum span_invariant invariant;
+	unsigned long page;
+	unsigned long spans;
+	unsigned long free_spans;
+	unsigned long granules;
+	bool sums_compared;
+};
+
+static inline unsigned long span_heap_granule_pages(const struct span_heap *heap)
+{
+	return 1UL << heap->granule_order;
+}
+
+/* heap.c: life of a heap, freeing, splitting, looking up; claim.c: allocation */
+struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
+				   const struct span_backing_ops *backing,
+				   void *backing_priv);
+unsigned long span_heap_destroy(struct span_heap *heap);
+struct span *span_heap_alloc(struct span_heap *heap,
+			     const struct span_request *request);
+int span_heap_free(struct span_heap *heap, struct span *span);
+struct span *span_heap_split(struct span_heap *heap, struct span *span,
+			     unsigned long npages, gfp_t gfp);
+int span_heap_quarantine(struct span_heap *heap, struct span *span);
+struct span *span_heap_lookup(struct span_heap *heap, unsigned long page);
+struct page *span_heap_run(struct span_heap *heap, const struct span *span,
+			   unsigned long index, unsigned long *npages);
+
+/* scavenge.c */
+unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages);
+
+/* inspect.c: statistics, walk, check */
+void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats);
+bool span_heap_next_span(struct span_heap *heap, unsigned long page,
+			 struct span_info *info);
+int span_heap_check(struct span_heap *heap, unsigned int batch,
+		    struct span_report *report);
+
+#endif /* _SPANALLOC_HEAP_H */

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * spanalloc: runs of pages of any length, from heaps that stay warm.
+ *
+ * The interface for other kernel modules. Symbols are exported GPL-only in the
+ * namespace SPANALLOC; a client says MODULE_IMPORT_NS(SPANALLOC), with a string
+ * literal from 6.13 on.
+ */
+#ifndef _LINUX_SPANALLOC_H
+#define _LINUX_SPANALLOC_H
+
+#include <linux/bits.h>
+#include <linux/gfp.h>
+#include <linux/types.h>
+
+struct page;
+struct span;
+struct span_heap;
+
+/* The longest name of a heap, without the terminating zero. */
+#define SPANALLOC_NAME_MAX	31
+
+/* No limit on the address space of a heap but that of the machine. */
+#define SPANALLOC_NO_LIMIT	0
+/* Never release idle granules on allocation. */
+#define SPANALLOC_RETAIN_ALL	(-1)
+/* The granule order that fits this machine: that of a PMD, if the buddy allocator has it. */
+#define SPANALLOC_ORDER_DEFAULT	(~0U)
+
+/**
+ * struct spanalloc_attr - how a heap is to be
+ * @name: unique among the heaps; letters, digits, '.', '_' and '-', not
+ *        beginning with '.', at most SPANALLOC_NAME_MAX characters
+ * @nid: NUMA node to take memory from, or NUMA_NO_NODE
+ * @granule_order: memory is taken from and returned to the buddy allocator in
+ *                 granules of 2^@granule_order pages; SPANALLOC_ORDER_DEFAULT
+ *                 chooses
+ * @arena_pages: address space is added in steps of this many pages, a power of
+ *               two not smaller than a granule; 0 means 64 MiB
+ * @max_pages: address space ends here; rounded down to whole granules;
+ *             SPANALLOC_NO_LIMIT means as many pages as the machine has
+ * @retain_percent: before an allocation that may sleep backs a further granule,
+ *                  idle granules above this share of the pages in use are
+ *                  released; SPANALLOC_RETAIN_ALL keeps them all
+ * @tree_seed: seed of the tree's priorities, for tests; 0 draws a random one
+ */
+struct spanalloc_attr {
+	const char *name;
+	int nid;
+	unsigned int granule_order;
+	unsigned long arena_pages;
+	unsigned long max_pages;
+	int retain_percent;
+	u64 tree_seed;
+};
+
+/* Flags of spanalloc_alloc(). */
+#define SPANALLOC_ZERO		BIT(0)	/* every page reads as zero */
+#define SPANALLOC_CONTIG	BIT(1)	/* physically contiguous; at most one granule */
+
+/**
+ * struct spanalloc_stats - what a heap held at one moment
+ * @address_pages: pages of address space, in all states
+ * @backed_pages: pages taken from the buddy allocator
+ * @in_use_pages: pages of spans in use
+ * @claimed_pages: pages of spans that allocations are still backing
+ * @quarantined_pages: pages of freed spans that are still referenced elsewhere
+ * @free_pages: pages of free spans
+ * @released_pages: pages of granules that are not backed
+ * @idle_pages: pages of backed granules that lie wholly in one free span: what
+ *              scavenging could return
+ * @largest_free_pages: length of the longest free span
+ * @free_spans: number of free spans
+ * @in_use_spans: number of spans in use
+ * @metadata_bytes: bytes of the span map, the granule table and the directory;
+ *                  span objects come on top
+ * @granule_pages: pages of a granule
+ * @arena_pages: pages of an arena
+ * @max_pages: limit of the address space, in pages
+ * @allocs: successful allocations
+ * @allocs_exact: of these, those that took a whole free span
+ * @allocs_placed: of these, those with an alignment or contiguity to keep
+ * @frees: spans freed
+ * @splits: spans in use split in two
+ * @fails_limit: allocations refused because the limit leaves too few pages
+ * @fails_space: allocations refused because no free run is long enough
+ * @fails_memory: allocations refused because the system had no memory
+ * @fails_again: allocations refused because they might not sleep
+ * @splits_in_place: allocations that changed a free span in its tree node
+ * @merges_in_place: frees that grew a neighbour in its tree node
+ * @tree_inserts: insertions into the tree
+ * @tree_erases: erasures from the tree
+ * @grows: times that address space was added
+ * @backed: granules taken from the buddy allocator
+ * @backed_scattered: of these, those made of single pages
+ * @backing_races: granules taken but given back, another claim was faster
+ * @scavenged_pages: pages returned to the buddy allocator
+ */
+struct spanalloc_stats {
+	u64 address_pages;
+	u64 backed_pages;
+	u64 in_use_pages;
+	u64 claimed_pages;
+	u64 quarantined_pages;
+	u64 free_pages;
+	u64 released_pages;
+	u64 idle_pages;
+	u64 largest_free_pages;
+	u64 free_spans;
+	u64 in_use_spans;
+	u64 metadata_bytes;
+	u64 granule_pages;
+	u64 arena_pages;
+	u64 max_pages;
+	u64 allocs;
+	u64 allocs_exact;
+	u64 allocs_placed;
+	u64 frees;
+	u64 splits;
+	u64 fails_limit;
+	u64 fails_space;
+	u64 fails_memory;
+	u64 fails_again;
+	u64 splits_in_place;
+	u64 merges_in_place;
+	u64 tree_inserts;
+	u64 tree_erases;
+	u64 grows;
+	u64 backed;
+	u64 backed_scattered;
+	u64 backing_races;
+	u64 scavenged_pages;
+};
+
+/**
+ * spanalloc_fragmentation() - share of the free pages outside the longest run
+ * @stats: a snapshot
+ *
+ * Return: 0 (one run holds all free pages, or there are none) to 1000, in
+ * thousandths.
+ */
+static inline unsigned int
+spanalloc_fragmentation(const struct spanalloc_stats *stats)
+{
+	/* Divided first where the product could overflow; 2^54 pages cannot be. */
+	if (!stats->free_pages)
+		return 0;
+	return 1000 - stats->largest_free_pages * 1000 / stats->free_pages;
+}
+
+struct span_heap *spanalloc_heap_create(const struct spanalloc_attr *attr);
+void spanalloc_heap_destroy(struct span_heap *heap);
+struct span_heap *spanalloc_default_heap(void);
+
+struct span *spanalloc_alloc(struct span_heap *heap, unsigned long npages,
+			     unsigned long align, unsigned int flags, gfp_t gfp);
+void spanalloc_free(struct span_heap *heap, struct span *span);
+struct span *spanalloc_split(struct span_heap *heap, struct span *span,
+			     unsigned long npages, gfp_t gfp);
+struct span *spanalloc_lookup(struct span_heap *heap, unsigned long page);
+
+unsigned long spanalloc_base(const struct span *span);
+unsigned long spanalloc_npages(const struct span *span);
+struct page *spanalloc_page(struct span_heap *heap, const struct span *span,
+			    unsigned long index);
+unsigned long spanalloc_pfn(struct span_heap *heap, const struct span *span,
+			    unsigned long index);
+unsigned long spanalloc_contig_pages(struct span_heap *heap,
+				     const struct span *span,
+				     unsigned long index);
+void *spanalloc_address(struct span_heap *heap, const struct span *span);
+
+void spanalloc_get_stats(struct span_heap *heap, struct spanalloc_stats *stats);
+unsigned long spanalloc_scavenge(struct span_heap *heap, unsigned long npages);
+
+#endif /* _LINUX_SPANALLOC_H */

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * /dev/spanalloc: page buffers for programs, made and given back at run time.
+ *
+ * Every command takes one structure. Structures only ever grow at their end: the
+ * kernel takes a shorter one as if the missing tail were zero, and a longer one
+ * if what it does not know is zero (else E2BIG); a reply is cut to the caller's
+ * size, or its unknown tail cleared. A structure shorter than its first version
+ * is refused with EINVAL, an unknown command with ENOTTY. Fields called reserved
+ * and flags that are not listed here must be zero (else EINVAL). A call that
+ * fails changes nothing.
+ *
+ * Lengths, alignments and bases are in pages of the machine's page size; offsets
+ * for mmap() are in bytes.
+ *
+ * The command letter is free in the kernel's ioctl-number.rst as of 7.2; it is
+ * not registered there.
+ */
+#ifndef _UAPI_LINUX_SPANALLOC_H
+#define _UAPI_LINUX_SPANALLOC_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define SPANALLOC_IOC_MAGIC		0xBB
+
+/* Features, reported by SPANALLOC_IOC_INFO. */
+#define SPANALLOC_FEATURE_CONTIG	(1ULL << 0)	/* SPANALLOC_ALLOC_CONTIG */
+
+/**
+ * struct spanalloc_info - what the module is and can do
+ * @version: version of the module, major << 16 | minor << 8 | patch
+ * @page_size: bytes of a page
+ * @features: SPANALLOC_FEATURE_*
+ * @granule_pages: pages of a granule: the longest contiguous allocation
+ * @max_pages: no allocation can be longer than this
+ * @alloc_flags: the SPANALLOC_ALLOC_* flags that this kernel knows
+ * @reserved: zero
+ */
+struct spanalloc_info {
+	__u32 version;
+	__u32 page_size;
+	__u64 features;
+	__u64 granule_pages;
+	__u64 max_pages;
+	__u32 alloc_flags;
+	__u32 reserved;
+};
+
+/* Physically contiguous; at most one granule long. */
+#define SPANALLOC_ALLOC_CONTIG		(1U << 0)
+
+/**
+ * struct spanalloc_alloc - make an allocation
+ * @npages: in: length, at least 1
+ * @align: in: base is a multiple of this power of two of pages; 0 means any
+ * @flags: in: SPANALLOC_ALLOC_*
+ * @handle: out: names the allocation in this open file; never 0
+ * @offset: out: where mmap() of this open file finds the allocation's first byte
+ * @reserved: in: zero; out: zero
+ *
+ * Memory arrives zeroed. An allocation lives until it is freed or its file is
+ * closed, and after that for as long as it is mapped or a page of it is in use
+ * by the kernel, for direct I/O for instance.
+ *
+ * Errors: EINVAL (length, alignment, flag, reserved field, a contiguous length
+ * above a granule), EDQUOT (the heap's limit leaves too few pages), ENOSPC
+ * (no free run is long enough), ENOMEM (the system has no memory), EINTR.
+ */
+struct spanalloc_alloc {
+	__u64 npages;
+	__u64 align;
+	__u32 flags;
+	__u32 handle;
+	__u64 offset;
+	__u64 reserved[2];
+};
+
+/**
+ * struct spanalloc_free - give up an allocation
+ * @handle: in: what alloc returned
+ * @flags: in: zero
+ *
+ * The handle and the offset are dead at once. Mappings go on working; the pages
+ * return when the last one is gone.
+ *
+ * Errors: ENOENT (no such handle in this open file), EINVAL (flags).
+ */
+struct spanalloc_free {
+	__u32 handle;
+	__u32 flags;
+};
+
+/* struct spanalloc_query: @state */
+#define SPANALLOC_QUERY_CONTIG		(1U << 0)	/* physically contiguous as a whole */
+
+/**
+ * struct spanalloc_query - what is known of an allocation
+ * @handle: in: what alloc returned
+ * @flags: in: zero
+ * @npages: out: length
+ * @offset: out: offset for mmap()
+ * @base: out: first page in the heap's address space
+ * @nruns: out: number of physically contiguous runs it consists of
+ * @nmaps: out: mmap() calls whose mappings are not all gone
+ * @state: out: SPANALLOC_QUERY_*
+ * @reserved: in: zero; out: zero
+ *
+ * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved).
+ */
+struct spanalloc_query {
+	__u32 handle;
+	__u32 flags;
+	__u64 npages;
+	__u64 offset;
+	__u64 base;
+	__u64 nruns;
+	__u32 nmaps;
+	__u32 state;
+	__u64 reserved[2];
+};
+
+/**
+ * struct spanalloc_heap_stats - what the device's heap holds
+ * @flags: in: zero
+ * @page_size: out: bytes of a page
+ * @reserved: in: zero; out: zero
+ * @address_pages: out: pages of address space
+ * @backed_pages: out: pages taken from the system
+ * @in_use_pages: out: pages of allocations
+ * @claimed_pages: out: pages of allocations in the making
+ * @quarantined_pages: out: pages given up, but still in use by the kernel
+ * @free_pages: out: pages of free spans
+ * @released_pages: out: pages of address space without memory behind it
+ * @idle_pages: out: pages that SPANALLOC_IOC_TRIM could return to the system
+ * @largest_free_pages: out: length of the longest free span
+ * @free_spans: out: number of free spans
+ * @in_use_spans: out: number of allocations
+ * @metadata_bytes: out: bytes of the heap's tables
+ * @granule_pages: out: pages of a granule
+ * @arena_pages: out: address space grows in steps of this many pages
+ * @max_pages: out: limit of the address space
+ * @allocs: out: successful allocations
+ * @allocs_exact: out: of these, those that took a whole free span
+ * @allocs_placed: out: of these, those with an alignment or contiguity to keep
+ * @frees: out: allocations given back
+ * @splits: out: allocations split in two
+ * @fails_limit: out: allocations that failed with EDQUOT
+ * @fails_space: out: allocations that failed with ENOSPC
+ * @fails_memory: out: allocations that failed with ENOMEM
+ * @fails_again: out: allocations that failed because they might not sleep
+ * @splits_in_place: out: allocations that changed a free span in its tree node
+ * @merges_in_place: out: frees that grew a neighbour in its tree node
+ * @tree_inserts: out: insertions into the tree
+ * @tree_erases: out: erasures from the tree
+ * @grows: out: times that address space was added
+ * @backed: out: granules taken from the system
+ * @backed_scattered: out: of these, those made of single pages
+ * @backing_races: out: granules taken in vain
+ * @scavenged_pages: out: pages returned to the system
+ *
+ * Errors: EINVAL (flags, reserved).
+ */
+struct spanalloc_heap_stats {
+	__u32 flags;
+	__u32 page_size;
+	__u64 reserved;
+	__u64 address_pages;
+	__u64 backed_pages;
+	__u64 in_use_pages;
+	__u64 claimed_pages;
+	__u64 quarantined_pages;
+	__u64 free_pages;
+	__u64 released_pages;
+	__u64 idle_pages;
+	__u64 largest_free_pages;
+	__u64 free_spans;
+	__u64 in_use_spans;
+	__u64 metadata_bytes;
+	__u64 granule_pages;
+	__u64 arena_pages;
+	__u64 max_pages;
+	__u64 allocs;
+	__u64 allocs_exact;
+	__u64 allocs_placed;
+	__u64 frees;
+	__u64 splits;
+	__u64 fails_limit;
+	__u64 fails_space;
+	__u64 fails_memory;
+	__u64 fails_again;
+	__u64 splits_in_place;
+	__u64 merges_in_place;
+	__u64 tree_inserts;
+	__u64 tree_erases;
+	__u64 grows;
+	__u64 backed;
+	__u64 backed_scattered;
+	__u64 backing_races;
+	__u64 scavenged_pages;
+};
+
+/**
+ * struct spanalloc_trim - return idle memory to the system
+ * @npages: in: return at least this many pages, in whole granules, from the
+ *          highest address down; ~0 means all
+ * @flags: in: zero
+ * @reserved: in: zero
+ * @released: out: pages returned
+ *
+ * Needs CAP_SYS_ADMIN in the initial user namespace.
+ *
+ * Errors: EPERM, EINVAL (flags, reserved, zero pages).
+ */
+struct spanalloc_trim {
+	__u64 npages;
+	__u32 flags;
+	__u32 reserved;
+	__u64 released;
+};
+
+#define SPANALLOC_IOC_INFO	_IOWR(SPANALLOC_IOC_MAGIC, 0x00, struct spanalloc_info)
+#define SPANALLOC_IOC_ALLOC	_IOWR(SPANALLOC_IOC_MAGIC, 0x01, struct spanalloc_alloc)
+#define SPANALLOC_IOC_FREE	_IOW(SPANALLOC_IOC_MAGIC, 0x02, struct spanalloc_free)
+#define SPANALLOC_IOC_QUERY	_IOWR(SPANALLOC_IOC_MAGIC, 0x03, struct spanalloc_query)
+#define SPANALLOC_IOC_STATS	_IOWR(SPANALLOC_IOC_MAGIC, 0x04, struct spanalloc_heap_stats)
+#define SPANALLOC_IOC_TRIM	_IOWR(SPANALLOC_IOC_MAGIC, 0x05, struct spanalloc_trim)
+/*
+ * 0x06 to 0x0f are kept for calls to come: split, limits, per-file statistics,
+ * export. An mmap() at offset 0, which no allocation ever has, is kept for
+ * "allocate on mmap" and refused with EINVAL until then.
+ */
+
+/*
+ * mmap() of an allocation: MAP_SHARED, PROT_READ or PROT_READ | PROT_WRITE, at
+ * the offset that alloc returned, or that offset plus whole pages for a part.
+ * The mapping cannot grow and cannot be made executable.
+ *
+ * Errors: EINVAL (no allocation of this open file at that offset, a length
+ * beyond its end, a private mapping, offset 0), EACCES (PROT_EXEC; PROT_WRITE on
+ * a file opened for reading), ENOMEM, EINTR.
+ */
+
+#endif /* _UAPI_LINUX_SPANALLOC_H */

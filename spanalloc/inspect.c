@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Looking at a heap: statistics, a walk over its spans, the check.
+ */
+
+/**
+ * DOC: Inspection
+ *
+ * The statistics are exact: one hold of the lock, and everything is a counter.
+ *
+ * Walks go by address. On a heap at work the lock is dropped after a bounded
+ * number of spans, and the walk goes on at the address where it stopped,
+ * whatever span covers that by then.
+ *
+ * The check verifies every numbered invariant (1 to 5 in treap.c, 6 to 10 in
+ * space.c) from the span map and the granule table up: it visits every span by
+ * address, verifies the tree's conditions at each free one, which are local and
+ * together make the global ones, recounts what each free span counts, and every
+ * slot of the map. The counters are compared with the sums if the heap did not
+ * change between the first batch and the last.
+ *
+ * Locking: takes the heap's lock, a batch at a time.
+ */
+
+#include <linux/bitops.h>
+#include <linux/kernel.h>
+#include <linux/sched.h>
+
+#include "space.h"
+
+/**
+ * span_heap_stats() - take a snapshot of a heap's statistics
+ * @heap: the heap
+ * @stats: out: the snapshot, consistent in itself
+ *
+ * Context: any but NMI; without the heap's lock.
+ */
+void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
+{
+	const struct span_treap_node *root;
+	unsigned long irqflags;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	*stats = heap->stat;
+	root = rb_entry_safe(heap->treap.root.rb_node, struct span_treap_node, rb);
+	stats->address_pages = heap->arenas.npages;
+	stats->backed_pages = heap->backed_granules << heap->granule_order;
+	stats->in_use_pages = heap->in_use_pages;
+	stats->claimed_pages = heap->claimed_pages;
+	stats->quarantined_pages = heap->quarantined_pages;
+	stats->free_pages = heap->treap.npages;
+	stats->released_pages = stats->address_pages - stats->backed_pages;
+	stats->idle_pages = heap->treap.ngranules_idle << heap->granule_order;
+	stats->largest_free_pages = root ? root->subtree_max : 0;
+	stats->free_spans = heap->treap.nspans;
+	stats->in_use_spans = heap->in_use_spans;
+	stats->metadata_bytes = sizeof(*heap) + span_arenas_bytes(&heap->arenas);
+	stats->tree_inserts = heap->treap.ninserts;
+	stats->tree_erases = heap->treap.nerases;
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	stats->granule_pages = span_heap_granule_pages(heap);
+	stats->arena_pages = 1UL << heap->arenas.shift;
+	stats->max_pages = heap->max_pages;
+}
+
+/* Is there a span that begins at @page? Any slot that is not NULL has a live span. */
+static struct span *begins_at(struct span_heap *heap, unsigned long page)
+{
+	struct span *span = *span_map_slot(&heap->arenas, page);
+
+	return span && span->node.base == page ? span : NULL;
+}
+
+/*
+ * The span that covers @page, or else the next one above it. Only inside a
+ * claimed span is there nothing that leads to its base; its end is near then, or
+ * will be when the claim is published.
+ */
+static struct span *seek(struct span_heap *heap, unsigned long page)
+{
+	struct span_treap_node *node;
+	struct span *span;
+
+	if (page >= heap->arenas.npages)
+		return NULL;
+	span = begins_at(heap, page) ? : span_map_lookup(&heap->arenas, page);
+	if (span)
+		return span;
+	node = span_treap_last_below(&heap->treap, page, SPAN_FILTER_ALL);
+	if (node && node->base + node->npages > page)
+		return span_of(node);
+	while (++page < heap->arenas.npages)
+		if (begins_at(heap, page))
+			return begins_at(heap, page);
+	return NULL;
+}
+
+/**
+ * span_heap_next_span() - the span at or above an address
+ * @heap: the heap
+ * @page: any page number
+ * @info: out: the span that covers @page, or the first one above
+ *
+ * Context: any but NMI; without the heap's lock.
+ * Return: false at the end of the address space.
+ */
+bool span_heap_next_span(struct span_heap *heap, unsigned long page,
+			 struct span_info *info)
+{
+	unsigned long irqflags;
+	struct span *span;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	span = seek(heap, page);
+	if (span)
+		*info = (struct span_info) {
+			.base = span->node.base,
+			.npages = span->node.npages,
+			.nreleased = span_tally_run(&heap->arenas, span->node.base,
+						    span_end(span), 0, 0).nreleased,
+			.state = span->state,
+			.owner = span->owner,
+			.caller = span->caller,
+		};
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	return span;
+}
+
+/**
+ * struct walk - a check under way
+ * @heap: the heap
+ * @report: what was found so far
+ * @page: where the next batch begins
+ * @changes: the heap's at the end of the last batch
+ * @same: the heap did not change between batches
+ * @every_slot: read the slots of all pages
+ * @before: the span visited last, NULL at the start of a batch
+ * @claimed: pages of claimed spans
+ * @in_use: pages of spans in use
+ * @quarantined: pages of quarantined spans
+ * @free: pages of free spans
+ * @released: released pages that free spans count
+ * @idle: idle granules that free spans count
+ * @in_use_spans: spans in use
+ * @backed: backed granules
+ */
+struct walk {
+	struct span_heap *heap;
+	struct span_report *report;
+	unsigned long page;
+	u64 changes;
+	bool same;
+	bool every_slot;
+	struct span *before;
+	unsigned long claimed;
+	unsigned long in_use;
+	unsigned long quarantined;
+	unsigned long free;
+	unsigned long released;
+	unsigned long idle;
+	unsigned long in_use_spans;
+	unsigned long backed;
+};
+
+static enum span_invariant check_free(struct walk *walk, struct span *span)
+{
+	struct span_heap *heap = walk->heap;
+	struct span_tally tally = span_tally_run(&heap->arenas, span->node.base,
+						 span_end(span), span->node.base,
+						 span_end(span));
+
+	walk->report->free_spans++;
+	walk->free += span->node.npages;
+	walk->released += span->node.nreleased;
+	walk->idle += span->node.ngranules_idle;
+	if (walk->before && walk->before->state == SPAN_FREE)
+		return SPAN_INV_COALESCED;
+	if (tally.nreleased != span->node.nreleased ||
+	    tally.ngranules_idle != span->node.ngranules_idle)
+		return SPAN_INV_RELEASED;
+	return span_treap_check_node(&heap->treap, &span->node);
+}
+
+static enum span_invariant check_held(struct walk *walk, struct span *span)
+{
+	struct span_tally tally;
+
+	if (span->state == SPAN_CLAIMED) {
+		walk->claimed += span->node.npages;
+		return SPAN_INV_NONE;
+	}
+	if (span->state == SPAN_IN_USE) {
+		walk->in_use += span->node.npages;
+		walk->in_use_spans++;
+	} else if (span->state == SPAN_QUARANTINED) {
+		walk->quarantined += span->node.npages;
+	} else {
+		return SPAN_INV_MAP;
+	}
+	tally = span_tally_run(&walk->heap->arenas, span->node.base, span_end(span), 0, 0);
+	return tally.nreleased ? SPAN_INV_RELEASED : SPAN_INV_NONE;
+}
+
+/* Are the slot and the bit of one page of @span what arena.c says they are? */
+static bool slot_is_right(struct walk *walk, struct span *span, unsigned long page)
+{
+	struct span_arenas *arenas = &walk->heap->arenas;
+	unsigned long step = span_heap_granule_pages(walk->heap);
+	bool held = span->state == SPAN_IN_USE || span->state == SPAN_QUARANTINED;
+	bool first = page == span->node.base, last = page == span_end(span) - 1;
+	bool slot = first || last || (held && !(page & (step - 1)));
+
+	return *span_map_slot(arenas, page) == (slot ? span : NULL) &&
+	       test_bit(span_arena_offset(arenas, page),
+			span_arena_of(arenas, page)->starts) == (held && first);
+}
+
+/*
+ * In one hold, every slot is read. In batches, only those at the ends and at the
+ * beginnings of granules, which are all that lookups rely on: reading a slot for
+ * each page of a long span would hold the lock for too long.
+ */
+static enum span_invariant check_map(struct walk *walk, struct span *span)
+{
+	struct span_arenas *arenas = &walk->heap->arenas;
+	unsigned long step = span_heap_granule_pages(walk->heap);
+	unsigned long page = span->node.base;
+
+	if (!slot_is_right(walk, span, span_end(span) - 1))
+		return SPAN_INV_MAP;
+	while (page < span_end(span)) {
+		if (!slot_is_right(walk, span, page))
+			return SPAN_INV_MAP;
+		if (!(page & (step - 1))) {
+			walk->report->granules++;
+			walk->backed += span_granule_backed(span_granule_at(arenas,
+						page >> arenas->granule_order));
+		}
+		page = walk->every_slot ? page + 1 : round_up(page + 1, step);
+	}
+	return SPAN_INV_NONE;
+}
+
+static enum span_invariant check_span(struct walk *walk, struct span *span)
+{
+	enum span_invariant broken;
+
+	walk->report->spans++;
+	if (!span->node.npages || span_end(span) > walk->heap->arenas.npages ||
+	    span->node.base != walk->page)
+		return SPAN_INV_OVERLAP;
+	broken = check_map(walk, span);
+	if (broken)
+		return broken;
+	return span->state == SPAN_FREE ? check_free(walk, span) : check_held(walk, span);
+}
+
+static bool sums_differ(const struct walk *walk)
+{
+	const struct span_heap *heap = walk->heap;
+
+	return walk->claimed != heap->claimed_pages ||
+	       walk->in_use != heap->in_use_pages ||
+	       walk->in_use_spans != heap->in_use_spans ||
+	       walk->quarantined != heap->quarantined_pages ||
+	       walk->free != heap->treap.npages ||
+	       walk->released != heap->treap.nreleased ||
+	       walk->idle != heap->treap.ngranules_idle ||
+	       walk->report->free_spans != heap->treap.nspans ||
+	       walk->backed != heap->backed_granules;
+}
+
+/* One hold of the lock, over at most @batch spans. Returns true when done. */
+static bool check_batch(struct walk *walk, unsigned int batch)
+{
+	struct span_heap *heap = walk->heap;
+	struct span_report *report = walk->report;
+	struct span *span = seek(heap, walk->page);
+
+	if (walk->changes != heap->changes) {
+		/* Only at the start of a batch can the position be off. */
+		walk->same = false;
+		walk->page = span ? span->node.base : heap->arenas.npages;
+	}
+	for (walk->before = NULL; span; span = span_map_after(&heap->arenas, walk->page)) {
+		report->page = walk->page;
+		report->invariant = check_span(walk, span);
+		if (report->invariant)
+			return true;
+		walk->page = span_end(span);
+		walk->before = span;
+		if (batch && !--batch)
+			break;
+	}
+	walk->changes = heap->changes;
+	if (walk->page < heap->arenas.npages) {
+		if (!span)
+			report->invariant = SPAN_INV_OVERLAP;
+		return !span;
+	}
+	report->sums_compared = walk->same;
+	if (walk->same && sums_differ(walk))
+		report->invariant = SPAN_INV_COUNTERS;
+	return true;
+}
+
+/**
+ * span_heap_check() - verify every invariant of a heap and recount its counters
+ * @heap: the heap
+ * @batch: spans to visit before the lock is dropped for a moment; 0 visits all
+ *         in one hold, for tests
+ * @report: out: what was found
+ *
+ * A heap that is found damaged refuses further work from here on.
+ *
+ * Context: may sleep; without the heap's lock. O(pages of the address space) in
+ * one hold, O(spans + granules) in batches.
+ * Return: 0, or -EIO if an invariant is broken; @report says which and where.
+ */
+int span_heap_check(struct span_heap *heap, unsigned int batch,
+		    struct span_report *report)
+{
+	struct walk walk = {
+		.heap = heap,
+		.report = report,
+		.same = true,
+		.every_slot = !batch,
+	};
+	unsigned long irqflags;
+	bool done;
+
+	*report = (struct span_report) { };
+	spin_lock_irqsave(&heap->lock, irqflags);
+	walk.changes = heap->changes;
+	for (;;) {
+		done = check_batch(&walk, batch);
+		if (report->invariant)
+			span_heap_damage(heap, "an invariant is broken, see check");
+		spin_unlock_irqrestore(&heap->lock, irqflags);
+		if (done)
+			break;
+		cond_resched();
+		spin_lock_irqsave(&heap->lock, irqflags);
+	}
+	return report->invariant ? -EIO : 0;
+}

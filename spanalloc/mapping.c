@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mappings of buffers into programs.
+ */
+
+/**
+ * DOC: Mappings
+ *
+ * A VMA keeps its file open. If it kept the device's file, closing that would
+ * free nothing as long as one buffer is mapped; so each mmap() call gets an
+ * internal file of its own, which holds one reference on its buffer. The kernel
+ * counts that file through fork, split, partial munmap and mremap, and its
+ * release drops the reference: there is nothing to do in .open and .close, and a
+ * VMA always has the pages it maps.
+ *
+ * Pages are mapped by vm_insert_pages(), as ordinary referenced pages and not as
+ * page frames, so that get_user_pages() takes them: direct I/O, io_uring and
+ * RDMA work. The price is that a mapping never uses huge page table entries.
+ * All pages are mapped at once; .fault serves what MADV_DONTNEED dropped. There
+ * is no .page_mkwrite on purpose: it would make the mapping one of a file system
+ * that tracks dirty pages, which long-term pins are refused on.
+ *
+ * If mapping fails half way, other threads may have touched the pages already.
+ * The kernel unmaps what was mapped and puts the internal file, and with it the
+ * reference, which goes through the pin gate like any other.
+ *
+ * Locking: .mmap runs under mmap_lock for writing, .fault under mmap_lock for
+ * reading or the lock of the VMA. Both take the heap's lock inside span_heap_run()
+ * and nothing else.
+ */
+
+#include <linux/anon_inodes.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+
+#include "buffer.h"
+#include "compat.h"
+
+/* Pages handed to vm_insert_pages() in one call; their pointers are on the stack. */
+#define INSERT_BATCH	32
+
+static int mapping_release(struct inode *inode, struct file *file)
+{
+	struct span_buffer *buffer = file->private_data;
+
+	atomic_dec(&buffer->nmaps);
+	span_buffer_put(buffer);
+	return 0;
+}
+
+static const struct file_operations mapping_fops = {
+	.owner = THIS_MODULE,
+	.release = mapping_release,
+	.llseek = noop_llseek,
+};
+
+static vm_fault_t mapping_fault(struct vm_fault *vmf)
+{
+	struct span_buffer *buffer = vmf->vma->vm_private_data;
+	unsigned long npages;
+	struct page *page;
+
+	page = span_heap_run(buffer->heap, buffer->span, vmf->pgoff - buffer->pgoff, &npages);
+	if (!page)
+		return VM_FAULT_SIGBUS;
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+static const struct vm_operations_struct mapping_vm_ops = {
+	.fault = mapping_fault,
+};
+
+/* Map one physically contiguous run. */
+static int insert_run(struct vm_area_struct *vma, unsigned long addr,
+		      struct page *page, unsigned long npages)
+{
+	struct page *pages[INSERT_BATCH];
+	unsigned long i, n, left;
+	int err;
+
+	for (; npages; npages -= n) {
+		n = min_t(unsigned long, npages, INSERT_BATCH);
+		for (i = 0; i < n; i++)
+			pages[i] = page++;
+		left = n;
+		err = vm_insert_pages(vma, addr, pages, &left);
+		if (err)
+			return err;
+		addr += n << PAGE_SHIFT;
+	}
+	return 0;
+}
+
+static int insert_all(struct span_buffer *buffer, struct vm_area_struct *vma)
+{
+	unsigned long index = vma->vm_pgoff - buffer->pgoff, addr = vma->vm_start, npages;
+	int err;
+
+	while (addr < vma->vm_end) {
+		struct page *page = span_heap_run(buffer->heap, buffer->span, index, &npages);
+
+		if (!page)
+			return -EINVAL;
+		npages = min(npages, (vma->vm_end - addr) >> PAGE_SHIFT);
+		err = insert_run(vma, addr, page, npages);
+		if (err)
+			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		addr += npages << PAGE_SHIFT;
+		index += npages;
+	}
+	return 0;
+}
+
+/**
+ * span_buffer_map() - map a buffer, or a part of it
+ * @buffer: the buffer; the reference that the caller has goes to the mapping, or
+ *          is dropped if that cannot be made
+ * @vma: a VMA whose offset and length lie within the buffer
+ *
+ * Context: may sleep; mmap_lock is held for writing.
+ * Return: 0, -ENOMEM, -ENFILE or -EINTR.
+ */
+int span_buffer_map(struct span_buffer *buffer, struct vm_area_struct *vma)
+{
+	struct file *file;
+
+	file = anon_inode_getfile("[spanalloc]", &mapping_fops, buffer, O_RDWR);
+	if (IS_ERR(file)) {
+		span_buffer_put(buffer);
+		return PTR_ERR(file);
+	}
+	atomic_inc(&buffer->nmaps);
+	vma_set_file(vma, file);
+	fput(file);
+	span_vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
+	vma->vm_private_data = buffer;
+	vma->vm_ops = &mapping_vm_ops;
+	return insert_all(buffer, vma);
+}

@@ -1,0 +1,628 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Address-ordered treap of free spans, on the kernel's augmented rbtree nodes.
+ */
+
+/**
+ * DOC: Treap
+ *
+ * A treap is a search tree by key and a heap by a random priority: its shape is
+ * that of a search tree into which the keys were inserted in random order, so
+ * its expected depth is O(log n) whatever order they really came in (C. Aragon
+ * and R. Seidel, "Randomized Search Trees", 1989). The key here is a span's
+ * base. Each node carries the length of the longest span and the set of span
+ * types in its subtree, which lets a search pass over every subtree that holds
+ * nothing of use.
+ *
+ * The nodes are struct rb_node and the augmentation is written once, as
+ * struct rb_augment_callbacks, so that rb_first(), rb_next() and the postorder
+ * walk work on the tree. Only the balancing differs: colours are not used
+ * (every node is black), and rotations restore the heap order of the priorities.
+ *
+ * Invariants, by the numbers that the check reports:
+ *
+ * 1. an in-order walk meets the spans by ascending base;
+ * 2. no node's priority is above that of its parent;
+ * 3. each child's parent link points to the node whose child it is;
+ * 4. subtree_max is the maximum over the node and its children;
+ * 5. subtree_types is the union over the node and its children.
+ *
+ * Complexity: insert, erase, first fit, the start, end, next and previous of a
+ * filtered walk: expected O(log n). Mutate: O(1) to O(log n). An aligned or
+ * bounded find: O(k log n), where k is the number of spans that are long enough
+ * but hold no run that fits.
+ *
+ * Locking: none; the owner of the tree has a lock. Nothing here allocates.
+ * Erasing never moves a node's payload into another node, so pointers to other
+ * nodes stay good.
+ *
+ * Two rules of the augmentation matter. rotate() copies the old subtree root's
+ * value to the new one, so it must be right before rotating: an insertion
+ * propagates first. propagate() stops at the first node that does not change,
+ * so only one node may be stale at a time: who merges a span with both
+ * neighbours erases one, then grows the other.
+ *
+ * Example::
+ *
+ *	node = span_treap_first_fit(&treap, npages);
+ *	if (node && node->npages == npages)
+ *		span_treap_erase(&treap, node);
+ *	else if (node)
+ *		span_treap_mutate(&treap, node, take_front, &npages);
+ */
+
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/rbtree_augmented.h>
+
+#include "treap.h"
+
+static inline struct span_treap_node *node_of(struct rb_node *rb)
+{
+	return rb ? rb_entry(rb, struct span_treap_node, rb) : NULL;
+}
+
+static inline struct span_treap_node *left_of(const struct span_treap_node *node)
+{
+	return node_of(node->rb.rb_left);
+}
+
+static inline struct span_treap_node *right_of(const struct span_treap_node *node)
+{
+	return node_of(node->rb.rb_right);
+}
+
+static inline u8 own_type(const struct span_treap_node *node)
+{
+	unsigned int type = 0;
+
+	if (node->ngranules_idle)
+		type |= SPAN_TYPE_IDLE;
+	if (node->nreleased)
+		type |= SPAN_TYPE_RELEASED;
+	return BIT(type);
+}
+
+/* Returns true if nothing had to be changed and @exit allows to stop there. */
+static inline bool compute(struct span_treap_node *node, bool exit)
+{
+	const struct span_treap_node *left = left_of(node), *right = right_of(node);
+	unsigned long max = node->npages;
+	u8 types = own_type(node);
+
+	if (left) {
+		max = max_t(unsigned long, max, left->subtree_max);
+		types |= left->subtree_types;
+	}
+	if (right) {
+		max = max_t(unsigned long, max, right->subtree_max);
+		types |= right->subtree_types;
+	}
+	if (exit && node->subtree_max == max && node->subtree_types == types)
+		return true;
+	node->subtree_max = max;
+	node->subtree_types = types;
+	return false;
+}
+
+static void augment_propagate(struct rb_node *rb, struct rb_node *stop)
+{
+	while (rb != stop) {
+		if (compute(node_of(rb), true))
+			break;
+		rb = rb_parent(rb);
+	}
+}
+
+static void augment_copy(struct rb_node *rb_old, struct rb_node *rb_new)
+{
+	node_of(rb_new)->subtree_max = node_of(rb_old)->subtree_max;
+	node_of(rb_new)->subtree_types = node_of(rb_old)->subtree_types;
+}
+
+static void augment_rotate(struct rb_node *rb_old, struct rb_node *rb_new)
+{
+	augment_copy(rb_old, rb_new);
+	compute(node_of(rb_old), false);
+}
+
+static const struct rb_augment_callbacks augment = {
+	.propagate = augment_propagate,
+	.copy = augment_copy,
+	.rotate = augment_rotate,
+};
+
+/*
+ * Rotate @rb above its parent:
+ *
+ *	  (p)            (rb)             (p)          (rb)
+ *	  / \            /  \             / \          /  \
+ *	(rb) c    ->    a   (p)          a  (rb)  ->  (p)  c
+ *	/  \                / \             /  \      / \
+ *     a    b              b   c           b    c    a   b
+ */
+static void rotate_up(struct span_treap *treap, struct rb_node *rb)
+{
+	struct rb_node *parent = rb_parent(rb), *grand = rb_parent(parent), *inner;
+
+	if (parent->rb_left == rb) {
+		inner = rb->rb_right;
+		WRITE_ONCE(parent->rb_left, inner);
+		WRITE_ONCE(rb->rb_right, parent);
+	} else {
+		inner = rb->rb_left;
+		WRITE_ONCE(parent->rb_right, inner);
+		WRITE_ONCE(rb->rb_left, parent);
+	}
+	if (inner)
+		rb_set_parent_color(inner, parent, RB_BLACK);
+	rb_set_parent_color(parent, rb, RB_BLACK);
+	rb_set_parent_color(rb, grand, RB_BLACK);
+	__rb_change_child(parent, rb, grand, &treap->root);
+	augment.rotate(parent, rb);
+}
+
+/**
+ * span_treap_init() - make an empty tree
+ * @treap: the tree
+ *
+ * Context: any.
+ */
+void span_treap_init(struct span_treap *treap)
+{
+	*treap = (struct span_treap) { .root = RB_ROOT };
+}
+
+/**
+ * span_treap_insert() - add a span
+ * @treap: the tree
+ * @node: base, npages and the counts are set; in no tree
+ * @prio: heap priority. Balance rests on it being random and fresh at each
+ *        insertion: taken from the node's address it would follow the order in
+ *        which the slab hands objects out, and the tree could become a list
+ *
+ * The span must not overlap one that is in the tree.
+ *
+ * Context: any; the caller holds the tree's lock.
+ */
+void span_treap_insert(struct span_treap *treap, struct span_treap_node *node,
+		       u32 prio)
+{
+	struct rb_node **link = &treap->root.rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		if (node->base < node_of(parent)->base)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(&node->rb, parent, link);
+	rb_set_parent_color(&node->rb, parent, RB_BLACK);
+	node->prio = prio;
+	compute(node, false);
+	augment.propagate(parent, NULL);
+	while ((parent = rb_parent(&node->rb)) && node_of(parent)->prio < prio)
+		rotate_up(treap, &node->rb);
+
+	treap->nspans++;
+	treap->npages += node->npages;
+	treap->nreleased += node->nreleased;
+	treap->ngranules_idle += node->ngranules_idle;
+	treap->ninserts++;
+}
+
+/**
+ * span_treap_erase() - take a span out
+ * @treap: the tree
+ * @node: a node of this tree
+ *
+ * Rotates the node down, the child of higher priority up, until it has at most
+ * one child, and puts that child in its place. No other node's payload moves.
+ *
+ * Context: any; the caller holds the tree's lock.
+ */
+void span_treap_erase(struct span_treap *treap, struct span_treap_node *node)
+{
+	struct rb_node *rb = &node->rb, *parent, *child;
+
+	while (rb->rb_left && rb->rb_right) {
+		if (left_of(node)->prio > right_of(node)->prio)
+			rotate_up(treap, rb->rb_left);
+		else
+			rotate_up(treap, rb->rb_right);
+	}
+	child = rb->rb_left ? : rb->rb_right;
+	parent = rb_parent(rb);
+	__rb_change_child(rb, child, parent, &treap->root);
+	if (child)
+		rb_set_parent_color(child, parent, RB_BLACK);
+	augment.propagate(parent, NULL);
+	RB_CLEAR_NODE(rb);
+
+	treap->nspans--;
+	treap->npages -= node->npages;
+	treap->nreleased -= node->nreleased;
+	treap->ngranules_idle -= node->ngranules_idle;
+	treap->nerases++;
+}
+
+/**
+ * __span_treap_mutated() - take note of what a callback changed in a node
+ * @treap: the tree
+ * @node: the node
+ * @was: its counts before
+ *
+ * Context: any; the caller holds the tree's lock. See span_treap_mutate().
+ */
+void __span_treap_mutated(struct span_treap *treap, struct span_treap_node *node,
+			  const struct span_treap_counts *was)
+{
+	treap->npages += node->npages - was->npages;
+	treap->nreleased += node->nreleased - was->nreleased;
+	treap->ngranules_idle += node->ngranules_idle - was->ngranules_idle;
+	treap->nmutates++;
+	augment.propagate(&node->rb, NULL);
+}
+
+/* Lowest node of at least @npages below @node, which has one. */
+static struct span_treap_node *lowest_fit(struct span_treap_node *node,
+					  unsigned long npages)
+{
+	struct span_treap_node *left;
+
+	while (node) {
+		left = left_of(node);
+		if (left && left->subtree_max >= npages) {
+			node = left;
+			continue;
+		}
+		if (node->npages >= npages)
+			return node;
+		node = right_of(node);
+	}
+	return NULL;
+}
+
+/* Next node of at least @npages after @node in address order. */
+static struct span_treap_node *next_fit(struct span_treap_node *node,
+					unsigned long npages)
+{
+	struct span_treap_node *right = right_of(node);
+	struct rb_node *rb = &node->rb, *parent;
+
+	if (right && right->subtree_max >= npages)
+		return lowest_fit(right, npages);
+	while ((parent = rb_parent(rb))) {
+		if (parent->rb_left == rb) {
+			node = node_of(parent);
+			right = right_of(node);
+			if (node->npages >= npages)
+				return node;
+			if (right && right->subtree_max >= npages)
+				return lowest_fit(right, npages);
+		}
+		rb = parent;
+	}
+	return NULL;
+}
+
+/**
+ * span_treap_first_fit() - the lowest span that is long enough
+ * @treap: the tree
+ * @npages: pages wanted, at least 1
+ *
+ * Context: any; the caller holds the tree's lock. O(depth).
+ * Return: the node, or NULL.
+ */
+struct span_treap_node *span_treap_first_fit(const struct span_treap *treap,
+					     unsigned long npages)
+{
+	struct span_treap_node *root = node_of(treap->root.rb_node);
+
+	if (!root || root->subtree_max < npages)
+		return NULL;
+	return lowest_fit(root, npages);
+}
+
+/* Lowest node that reaches above @page. */
+static struct span_treap_node *first_above(const struct span_treap *treap,
+					   unsigned long page)
+{
+	struct span_treap_node *node = node_of(treap->root.rb_node), *found = NULL;
+
+	while (node) {
+		if (node->base + node->npages > page) {
+			found = node;
+			node = left_of(node);
+		} else {
+			node = right_of(node);
+		}
+	}
+	return found;
+}
+
+/* Lowest place for a run in one span, in *@base; false if there is none. */
+static bool place(const struct span_treap_node *node,
+		  const struct span_treap_window *window, unsigned long *base)
+{
+	unsigned long end = node->base + node->npages;
+	unsigned long at = max(node->base, window->from);
+
+	at = ALIGN(at, window->align);
+	/*
+	 * A run that would cross a boundary begins at that boundary instead. It
+	 * is aligned unless the alignment is the larger of the two powers, and
+	 * then an aligned place is at a boundary already.
+	 */
+	if (window->boundary &&
+	    ALIGN_DOWN(at, window->boundary) !=
+	    ALIGN_DOWN(at + window->npages - 1, window->boundary))
+		at = ALIGN(at, window->boundary);
+	if (at < node->base || at >= end || end - at < window->npages)
+		return false;
+	*base = at;
+	return true;
+}
+
+/**
+ * span_treap_find() - the lowest run of pages that fits into a window
+ * @treap: the tree
+ * @window: length, alignment, boundary and lower limit of the run
+ * @base: out: the run's first page
+ *
+ * Exact: tries each span that is long enough in address order, and does not
+ * ask for length plus alignment as searches that prune by an inflated length do.
+ *
+ * Context: any; the caller holds the tree's lock. O(k log n) for k spans that
+ * are long enough but hold no such run.
+ * Return: the node that contains the run, or NULL.
+ */
+struct span_treap_node *span_treap_find(const struct span_treap *treap,
+					const struct span_treap_window *window,
+					unsigned long *base)
+{
+	struct span_treap_node *node;
+
+	if (window->from)
+		node = first_above(treap, window->from);
+	else
+		node = span_treap_first_fit(treap, window->npages);
+	if (node && node->npages < window->npages)
+		node = next_fit(node, window->npages);
+	while (node && !place(node, window, base))
+		node = next_fit(node, window->npages);
+	return node;
+}
+
+static inline bool subtree_has(const struct span_treap_node *node, u8 filter)
+{
+	return node && (node->subtree_types & filter);
+}
+
+static inline bool matches(const struct span_treap_node *node, u8 filter)
+{
+	return own_type(node) & filter;
+}
+
+/* Lowest node of the types in @filter in the subtree of @node. */
+static struct span_treap_node *lowest_match(struct span_treap_node *node, u8 filter)
+{
+	while (subtree_has(node, filter)) {
+		if (subtree_has(left_of(node), filter)) {
+			node = left_of(node);
+			continue;
+		}
+		if (matches(node, filter))
+			return node;
+		node = right_of(node);
+	}
+	return NULL;
+}
+
+/* Highest node of the types in @filter in the subtree of @node. */
+static struct span_treap_node *highest_match(struct span_treap_node *node, u8 filter)
+{
+	while (subtree_has(node, filter)) {
+		if (subtree_has(right_of(node), filter)) {
+			node = right_of(node);
+			continue;
+		}
+		if (matches(node, filter))
+			return node;
+		node = left_of(node);
+	}
+	return NULL;
+}
+
+/**
+ * span_treap_start() - the lowest span of the types in a filter
+ * @treap: the tree
+ * @filter: set of types
+ *
+ * Context: any; the caller holds the tree's lock. O(depth).
+ * Return: the node, or NULL.
+ */
+struct span_treap_node *span_treap_start(const struct span_treap *treap, u8 filter)
+{
+	return lowest_match(node_of(treap->root.rb_node), filter);
+}
+
+/**
+ * span_treap_end() - the highest span of the types in a filter
+ * @treap: the tree
+ * @filter: set of types
+ *
+ * Context: any; the caller holds the tree's lock. O(depth).
+ * Return: the node, or NULL.
+ */
+struct span_treap_node *span_treap_end(const struct span_treap *treap, u8 filter)
+{
+	return highest_match(node_of(treap->root.rb_node), filter);
+}
+
+/**
+ * span_treap_next() - the next higher span of the types in a filter
+ * @node: a node of a tree; need not match itself
+ * @filter: set of types
+ *
+ * Context: any; the caller holds the tree's lock. O(depth); never enters a
+ * subtree without a match.
+ * Return: the node, or NULL.
+ */
+struct span_treap_node *span_treap_next(const struct span_treap_node *node, u8 filter)
+{
+	struct rb_node *rb = (struct rb_node *)&node->rb, *parent;
+	struct span_treap_node *at = right_of(node);
+
+	while (!subtree_has(at, filter)) {
+		while ((parent = rb_parent(rb)) && parent->rb_right == rb)
+			rb = parent;
+		if (!parent)
+			return NULL;
+		if (matches(node_of(parent), filter))
+			return node_of(parent);
+		at = node_of(parent->rb_right);
+		rb = parent;
+	}
+	return lowest_match(at, filter);
+}
+
+/**
+ * span_treap_prev() - the next lower span of the types in a filter
+ * @node: a node of a tree; need not match itself
+ * @filter: set of types
+ *
+ * Context: any; the caller holds the tree's lock. O(depth); never enters a
+ * subtree without a match.
+ * Return: the node, or NULL.
+ */
+struct span_treap_node *span_treap_prev(const struct span_treap_node *node, u8 filter)
+{
+	struct rb_node *rb = (struct rb_node *)&node->rb, *parent;
+	struct span_treap_node *at = left_of(node);
+
+	while (!subtree_has(at, filter)) {
+		while ((parent = rb_parent(rb)) && parent->rb_left == rb)
+			rb = parent;
+		if (!parent)
+			return NULL;
+		if (matches(node_of(parent), filter))
+			return node_of(parent);
+		at = node_of(parent->rb_left);
+		rb = parent;
+	}
+	return highest_match(at, filter);
+}
+
+/**
+ * span_treap_last_below() - the highest matching span that begins below a page
+ * @treap: the tree
+ * @page: the limit
+ * @filter: set of types
+ *
+ * Where a walk downwards goes on after the lock was dropped: by address, since
+ * no node may be held across that.
+ *
+ * Context: any; the caller holds the tree's lock. O(depth).
+ * Return: the node, or NULL.
+ */
+struct span_treap_node *span_treap_last_below(const struct span_treap *treap,
+					      unsigned long page, u8 filter)
+{
+	struct span_treap_node *node = node_of(treap->root.rb_node), *found = NULL;
+
+	while (node) {
+		if (node->base < page) {
+			found = node;
+			node = right_of(node);
+		} else {
+			node = left_of(node);
+		}
+	}
+	if (!found || matches(found, filter))
+		return found;
+	return span_treap_prev(found, filter);
+}
+
+/* By base alone: whether spans overlap is the heap's to verify. */
+static bool in_order(const struct span_treap_node *low,
+		     const struct span_treap_node *high)
+{
+	return !low || !high || low->base < high->base;
+}
+
+/**
+ * span_treap_check_node() - verify the invariants at one node
+ * @treap: the tree
+ * @node: a node of the tree
+ *
+ * Verified at every node, these local conditions make the global invariants.
+ *
+ * Context: any; the caller holds the tree's lock.
+ * Return: the number of the first broken invariant, or SPAN_INV_NONE.
+ */
+enum span_invariant span_treap_check_node(const struct span_treap *treap,
+					  const struct span_treap_node *node)
+{
+	const struct span_treap_node *left = left_of(node), *right = right_of(node);
+	struct rb_node *parent = rb_parent(&node->rb);
+	struct span_treap_node now = *node;
+
+	if (parent ? parent->rb_left != &node->rb && parent->rb_right != &node->rb :
+		     treap->root.rb_node != &node->rb)
+		return SPAN_INV_PARENT;
+	if ((left && rb_parent(&left->rb) != &node->rb) ||
+	    (right && rb_parent(&right->rb) != &node->rb))
+		return SPAN_INV_PARENT;
+	if (!node->npages || !in_order(left, node) || !in_order(node, right) ||
+	    !in_order(node_of(rb_prev(&node->rb)), node) ||
+	    !in_order(node, node_of(rb_next(&node->rb))))
+		return SPAN_INV_ORDER;
+	if ((left && left->prio > node->prio) || (right && right->prio > node->prio))
+		return SPAN_INV_HEAP;
+	compute(&now, false);
+	if (now.subtree_max != node->subtree_max)
+		return SPAN_INV_MAX;
+	if (now.subtree_types != node->subtree_types)
+		return SPAN_INV_TYPES;
+	return SPAN_INV_NONE;
+}
+
+/**
+ * span_treap_check() - verify every invariant of a tree
+ * @treap: the tree
+ * @where: out, if not NULL: the node at which one is broken, or NULL
+ *
+ * Walks in address order and stops, with SPAN_INV_COUNTERS, when it has met
+ * more nodes than the tree counts, so it ends on a damaged tree as well.
+ *
+ * Context: any; the caller holds the tree's lock. O(n).
+ * Return: the number of the first broken invariant, or SPAN_INV_NONE.
+ */
+enum span_invariant span_treap_check(const struct span_treap *treap,
+				     const struct span_treap_node **where)
+{
+	unsigned long nspans = 0, npages = 0, nreleased = 0, ngranules_idle = 0;
+	struct span_treap_node *node = node_of(rb_first(&treap->root));
+	enum span_invariant broken;
+
+	for (; node; node = node_of(rb_next(&node->rb))) {
+		if (where)
+			*where = node;
+		if (++nspans > treap->nspans)
+			return SPAN_INV_COUNTERS;
+		broken = span_treap_check_node(treap, node);
+		if (broken)
+			return broken;
+		npages += node->npages;
+		nreleased += node->nreleased;
+		ngranules_idle += node->ngranules_idle;
+	}
+	if (where)
+		*where = NULL;
+	if (nspans != treap->nspans || npages != treap->npages ||
+	    nreleased != treap->nreleased || ngranules_idle != treap->ngranules_idle)
+		return SPAN_INV_COUNTERS;
+	return SPAN_INV_NONE;
+}
