@@ -21,13 +21,15 @@
  * When the module goes, what is in quarantine is freed like everything else:
  * that drops our references, and the last pin frees each page.
  *
- * Locking: the quarantine list has a spinlock; references are atomic. Nothing is
- * held while the heap is called.
+ * Locking: the quarantine has a mutex, held while it is looked through, so that
+ * whoever waits for it finds all that could be released released. It nests in
+ * mmap_lock, and the heap's lock nests in it. References are atomic.
  */
 
 #include <linux/err.h>
 #include <linux/instruction_pointer.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/page_ref.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -40,7 +42,7 @@
 #define RECHECK_FIRST_MS	10
 #define RECHECK_LAST_MS		2000
 
-static DEFINE_SPINLOCK(quarantine_lock);
+static DEFINE_MUTEX(quarantine_lock);
 static LIST_HEAD(quarantine);
 static unsigned int recheck_ms;
 static struct workqueue_struct *recheck_queue;
@@ -71,15 +73,6 @@ static void buffer_delete(struct span_buffer *buffer)
 	kfree(buffer);
 }
 
-/* Look again soon: something has just come in. */
-static void recheck_soon(void)
-{
-	spin_lock(&quarantine_lock);
-	recheck_ms = RECHECK_FIRST_MS;
-	spin_unlock(&quarantine_lock);
-	mod_delayed_work(recheck_queue, &recheck_work, msecs_to_jiffies(RECHECK_FIRST_MS));
-}
-
 static void buffer_release(struct kref *ref)
 {
 	struct span_buffer *buffer = container_of(ref, struct span_buffer, ref);
@@ -89,10 +82,11 @@ static void buffer_release(struct kref *ref)
 		return;
 	}
 	span_heap_quarantine(buffer->heap, buffer->span);
-	spin_lock(&quarantine_lock);
+	mutex_lock(&quarantine_lock);
 	list_add_tail(&buffer->quarantine, &quarantine);
-	spin_unlock(&quarantine_lock);
-	recheck_soon();
+	recheck_ms = RECHECK_FIRST_MS;
+	mod_delayed_work(recheck_queue, &recheck_work, msecs_to_jiffies(recheck_ms));
+	mutex_unlock(&quarantine_lock);
 }
 
 /* Look through the quarantine once. Returns how many buffers left it. */
@@ -100,43 +94,39 @@ static unsigned long release_unpinned(bool all)
 {
 	struct span_buffer *buffer, *next;
 	unsigned long released = 0;
-	LIST_HEAD(looking);
 
-	spin_lock(&quarantine_lock);
-	list_splice_init(&quarantine, &looking);
-	spin_unlock(&quarantine_lock);
-	list_for_each_entry_safe(buffer, next, &looking, quarantine) {
+	lockdep_assert_held(&quarantine_lock);
+	list_for_each_entry_safe(buffer, next, &quarantine, quarantine) {
 		if (!all && is_pinned(buffer))
 			continue;
 		list_del(&buffer->quarantine);
 		buffer_delete(buffer);
 		released++;
 	}
-	spin_lock(&quarantine_lock);
-	list_splice(&looking, &quarantine);
-	spin_unlock(&quarantine_lock);
 	return released;
 }
 
 static void recheck(struct work_struct *work)
 {
-	unsigned long released = release_unpinned(false);
-	unsigned int delay_ms;
-	bool more;
-
-	spin_lock(&quarantine_lock);
-	more = !list_empty(&quarantine);
-	delay_ms = released ? RECHECK_FIRST_MS : recheck_ms;
-	recheck_ms = min(delay_ms * 2, (unsigned int)RECHECK_LAST_MS);
-	spin_unlock(&quarantine_lock);
-	if (more)
-		queue_delayed_work(recheck_queue, &recheck_work, msecs_to_jiffies(delay_ms));
+	mutex_lock(&quarantine_lock);
+	if (release_unpinned(false))
+		recheck_ms = RECHECK_FIRST_MS;
+	else
+		recheck_ms = min_t(unsigned int, recheck_ms * 2, RECHECK_LAST_MS);
+	if (!list_empty(&quarantine))
+		queue_delayed_work(recheck_queue, &recheck_work, msecs_to_jiffies(recheck_ms));
+	mutex_unlock(&quarantine_lock);
 }
 
 /* The heap's last resort before an allocation fails for want of space. */
 static bool drain_quarantine(void *unused)
 {
-	return release_unpinned(false);
+	unsigned long released;
+
+	mutex_lock(&quarantine_lock);
+	released = release_unpinned(false);
+	mutex_unlock(&quarantine_lock);
+	return released;
 }
 
 /**
@@ -242,5 +232,7 @@ void span_buffer_exit(void)
 {
 	cancel_delayed_work_sync(&recheck_work);
 	destroy_workqueue(recheck_queue);
+	mutex_lock(&quarantine_lock);
 	release_unpinned(true);
+	mutex_unlock(&quarantine_lock);
 }

@@ -33,7 +33,7 @@ struct vm_area_struct;
  * @pgoff: where mmap() finds it, in pages; unique in the heap while the buffer
  *         lives (invariant)
  * @nmaps: internal files of mappings
- * @quarantine: links the buffers that wait for their last pin (quarantine lock)
+ * @quarantine: links the buffers that wait for their last pin (quarantine's mutex)
  */
 struct span_buffer {
 	struct kref ref;
