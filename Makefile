@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The user's verbs. What the module is made of stands in Kbuild, which the kernel's own
+# build system reads; this file only calls it.
+
+# The kernel to build for, as every module outside the tree takes it.
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+INSTALL_MOD_DIR ?= updates
+
+CONFIG_SPANALLOC ?= m
+CONFIG_SPANALLOC_SAMPLES ?= m
+
+VM := userspace-test/vm
+KBUILD_ARGS = --no-print-directory -C $(KDIR) M=$(CURDIR) \
+	CONFIG_SPANALLOC=$(CONFIG_SPANALLOC) \
+	CONFIG_SPANALLOC_SAMPLES=$(CONFIG_SPANALLOC_SAMPLES)
+
+# A distribution's headers ask for signatures, with a key that stays with the distributor.
+SIG_KEY = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="\(.*\)"/\1/p' $(KDIR)/.config)
+SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
+	$(wildcard $(SIG_KEY) $(KDIR)/$(SIG_KEY))),,CONFIG_MODULE_SIG_ALL=)
+
+.DEFAULT_GOAL := all
+.PHONY: all modules modules_install run shell test check clean help kdir
+
+## all               build the module for KDIR (also: modules)
+all: modules
+
+modules: kdir
+	$(MAKE) $(KBUILD_ARGS) modules
+
+## modules_install   install it for KDIR's kernel, and run depmod (as root)
+modules_install: kdir
+	@test -f spanalloc/spanalloc.ko || { \
+		echo 'Nothing is built yet: run "make all" first.' >&2; exit 1; }
+	$(MAKE) $(KBUILD_ARGS) INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) $(SIGNING) modules_install
+	@# The module knows the release it was built for; not every headers package does.
+	PATH="$$PATH:/usr/sbin:/sbin"; depmod -a $(addprefix -b ,$(INSTALL_MOD_PATH)) \
+		"$$(modinfo -F vermagic spanalloc/spanalloc.ko | cut -d ' ' -f 1)"
+
+## run               load it in a virtual machine, replay the traces, unload it
+run:
+	@$(VM)/run.sh
+
+## shell             a virtual machine with the module loaded, and a shell in it
+shell:
+	@$(VM)/shell.sh
+
+## test              all tests
+test:
+	@userspace-test/test.sh
+
+## check             the tests that need neither root nor a virtual machine
+check:
+	@$(MAKE) --no-print-directory -C userspace-test check
+
+## clean             remove what was built
+clean:
+	@if test -e $(KDIR)/Makefile; then \
+		$(MAKE) $(KBUILD_ARGS) clean; \
+	elif test -n "$(wildcard spanalloc/*.o spanalloc/*.ko)"; then \
+		echo 'No kernel headers in $(KDIR): the module is not cleaned (give KDIR=).' >&2; \
+	fi
+	@if test -e userspace-test/Makefile; then \
+		$(MAKE) --no-print-directory -C userspace-test clean; \
+	fi
+
+## help              this text
+help:
+	@echo 'spanalloc: a span heap for the Linux kernel. make VERB, where VERB is:'
+	@echo
+	@sed -n 's/^## /  /p' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'all, modules_install, clean:'
+	@echo '  KVER=RELEASE      the kernel release to build for (default: the running one)'
+	@echo '  KDIR=FOLDER       its headers or build folder (default: /lib/modules/KVER/build)'
+	@echo '  V=1               show the commands'
+	@echo 'run, shell:'
+	@echo '  SERIES=6.1        the Debian kernel to boot: 6.1, 6.12 or 7.2'
+	@echo '  TRACES=FOLDER     the *.trace.gz to replay (default: userspace-test/traces)'
+
+kdir:
+	@test -e $(KDIR)/Makefile || { \
+		echo 'No kernel headers in $(KDIR).' >&2; \
+		echo 'Install linux-headers-$(KVER), or name a build folder: make all KDIR=FOLDER' >&2; \
+		exit 1; }

@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# boot.sh: boots a kernel of kernel.sh under QEMU with an initramfs made here, runs a script
+# in it, and reads its log. Succeeds only if the script did and the log is clean.
+#
+#   --series S        kernel series (default $SERIES, else 6.1)
+#   --ko FILE         a module, put into /lib/spanalloc (repeatable)
+#   --add SRC:DEST    a file for the guest, executable if it is here (repeatable)
+#   --init SCRIPT     what the guest runs (busybox sh); its exit status decides
+#   --timeout SECONDS default 120
+#   --log FILE        where the console goes, besides standard output
+#   --mem MiB         default 1024           --cpus N     default 2
+#   --append ARGS     for the kernel's command line
+#   --disk FILE       a raw image, /dev/vda in the guest
+#   --quiet           standard output starts where the script does; the log has everything
+#   --interactive     a shell on the console after the script; no time limit, no log scan
+
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+SERIES=${SERIES:-6.1}
+TIMEOUT=120
+MEM=1024
+CPUS=2
+LOG=''
+APPEND=''
+DISK=''
+SCRIPT=''
+INTERACTIVE=''
+QUIET=''
+KOS=()
+ADDS=()
+
+parse_options() {
+	while [[ $# -gt 0 ]]; do
+		case $1 in
+		--interactive) INTERACTIVE=1; shift; continue ;;
+		--quiet) QUIET=1; shift; continue ;;
+		--*) need_value "$1" $# ;;
+		esac
+		case $1 in
+		--series) SERIES=$2 ;;
+		--ko) need_file "$2"; KOS+=("$2") ;;
+		--add) ADDS+=("$2") ;;
+		--init) need_file "$2"; SCRIPT=$2 ;;
+		--timeout) TIMEOUT=$2 ;;
+		--log) LOG=$2 ;;
+		--mem) MEM=$2 ;;
+		--cpus) CPUS=$2 ;;
+		--append) APPEND=$2 ;;
+		--disk) need_file "$2"; DISK=$2 ;;
+		*) die "unknown option '$1' (see the head of boot.sh)" ;;
+		esac
+		shift 2
+	done
+}
+
+# disk_modules DIR: a distribution's kernel has virtio disks as modules. Copies them and
+# what they need, in the order of loading, unpacked.
+disk_modules() {
+	local root module count=10
+	root=$CACHE/kernels/$RELEASE
+	[[ -e $root/lib/modules ]] || ln -s usr/lib "$root/lib"
+	[[ -e $root/lib/modules/$RELEASE/modules.dep ]] || depmod -b "$root" "$RELEASE"
+	mkdir -p "$1"
+	while read -r module; do
+		count=$((count + 1))
+		case $module in
+		*.xz) xz -dc "$module" >"$1/$count.ko" ;;
+		*.zst) zstd -qdc "$module" >"$1/$count.ko" ;;
+		*) cp "$module" "$1/$count.ko" ;;
+		esac
+	done < <(modprobe -d "$root" -S "$RELEASE" --show-depends -a virtio_pci virtio_blk |
+		sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++')
+}
+
+# add_file STAGE SRC DEST
+add_file() {
+	[[ -e $2 ]] || die "no such file: $2"
+	mkdir -p "$1/$(dirname "$3")"
+	cp -RL --preserve=mode,timestamps "$2" "$1/$3"
+}
+
+# make_initramfs STAGE FILE
+make_initramfs() {
+	local stage=$1 item
+	add_file "$stage" "$(command -v busybox)" /bin/busybox
+	add_file "$stage" "$VM_DIR/guest-init.sh" /init
+	for item in ${KOS[@]+"${KOS[@]}"}; do
+		add_file "$stage" "$item" "/lib/spanalloc/$(basename "$item")"
+	done
+	for item in ${ADDS[@]+"${ADDS[@]}"}; do
+		[[ $item = *:/* ]] || die "--add wants SRC:/DEST, not '$item'"
+		add_file "$stage" "${item%%:/*}" "/${item#*:/}"
+	done
+	[[ -z $SCRIPT ]] || add_file "$stage" "$SCRIPT" /guest/run
+	[[ -z $DISK ]] || disk_modules "$stage/lib/disk"
+	chmod 755 "$stage" "$stage/init" "$stage/bin/busybox"
+	(cd "$stage" && find . | sort | cpio --quiet -o -H newc -R 0:0) >"$2"
+}
+
+# The console is the first serial port; QEMU writes its log itself, so that standard output
+# may be a terminal with a shell on it.
+run_qemu() {
+	local accel append limit=() mux=off
+	read -ra accel <<<"$("$VM_DIR/accel.sh" "$IMAGE")"
+	append="console=ttyS0 panic=-1 oops=panic mitigations=off $APPEND"
+	if [[ -n $INTERACTIVE ]]; then
+		append+=' spanalloc.interactive'
+		mux=on
+	else
+		# In the foreground, or Ctrl-C would not reach the guest.
+		limit=(timeout --foreground --kill-after=5 "$TIMEOUT")
+	fi
+	${limit[@]+"${limit[@]}"} qemu-system-x86_64 "${accel[@]}" -m "$MEM" -smp "$CPUS" \
+		-nodefaults -no-user-config -display none -no-reboot \
+		-chardev "stdio,id=console,mux=$mux,signal=off,logfile=$LOG" \
+		-serial chardev:console ${INTERACTIVE:+-mon chardev=console} \
+		${DISK:+-drive "file=$DISK,format=raw,if=virtio"} \
+		-kernel "$IMAGE" -initrd "$TMP/initramfs" -append "$append"
+}
+
+# What the person at the terminal sees of it.
+show() {
+	if [[ -n $QUIET ]]; then
+		sed -u -e '1,/^VM-START/d' -e '/^VM-EXIT/,$d'
+	else
+		cat
+	fi
+}
+
+# The guest's exit status, as its last word; empty when it never said one.
+guest_status() {
+	tr -d '\r' <"$LOG" | sed -n 's/^VM-EXIT: \([0-9][0-9]*\)$/\1/p' | tail -n 1
+}
+
+# judge QEMU-STATUS SECONDS
+judge() {
+	local status failed=0
+	status=$(guest_status)
+	if [[ -z $status ]]; then
+		note "last lines of the guest:"
+		tail -n 30 "$LOG" | tr -d '\r' >&2
+		if [[ $1 -eq 124 || $1 -eq 137 ]]; then
+			note "guest timed out after $TIMEOUT s (no VM-EXIT line)"
+		else
+			note "guest died (no VM-EXIT line; QEMU ended with $1 after $2 s)"
+		fi
+		failed=1
+	elif [[ $status -ne 0 ]]; then
+		note "the guest's script failed with status $status"
+		failed=1
+	fi
+	"$VM_DIR/scan-log.sh" "$LOG" || failed=1
+	if [[ $failed -ne 0 && $LOG = "$TMP"/* ]]; then
+		cp "$LOG" "$CACHE/failed-boot.log"
+		note "the whole log: $CACHE/failed-boot.log"
+	fi
+	return "$failed"
+}
+
+main() {
+	local kernel start=$SECONDS status=0
+	parse_options "$@"
+	"$VM_DIR/deps.sh" vm
+	kernel=$("$VM_DIR/kernel.sh" "$SERIES")
+	eval "$kernel"
+	[[ -n $IMAGE ]] || die "Linux $RELEASE is here as source only: there is no image to boot"
+	TMP=$(mktemp -d)
+	trap 'rm -rf "$TMP"' EXIT
+	LOG=${LOG:-$TMP/console.log}
+	: >"$LOG"
+	mkdir "$TMP/stage"
+	make_initramfs "$TMP/stage" "$TMP/initramfs"
+	if [[ -n $INTERACTIVE ]]; then
+		run_qemu
+		return
+	fi
+	run_qemu </dev/null | show || status=$?
+	judge "$status" "$((SECONDS - start))"
+}
+
+main "$@"

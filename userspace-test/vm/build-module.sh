@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# build-module.sh [SERIES [OUTDIR]]: builds the module for a kernel of kernel.sh, in a copy
+# of its sources below OUTDIR/<release>, so that the checkout stays clean and several
+# kernels can be built side by side. Warnings are errors. Prints the paths of the modules.
+#
+# JOBS= how many compilers at a time; V=1 shows their command lines.
+
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# What the build sees of the project.
+PARTS=(Kbuild spanalloc kunit)
+PRODUCTS=(spanalloc/spanalloc.ko spanalloc/samples/spanalloc_ring.ko)
+# The configuration under test.
+MAKE_VARS=(W=1 KCFLAGS=-Werror CONFIG_SPANALLOC=m CONFIG_SPANALLOC_SAMPLES=m
+	CONFIG_SECTION_MISMATCH_WARN_ONLY=)
+# Products of a build, in the checkout or in the copy: neither copied nor deleted.
+BUILD_PRODUCTS=('*.o' '*.ko' '*.mod' '*.mod.c' '.*.cmd' '*.symvers' 'modules.order'
+	'.tmp_*' '.module-common*' '*.a' 'Makefile.m')
+
+default_outdir() {
+	# One build folder for each checkout on this machine.
+	printf '%s/build/%s\n' "$CACHE" "$(sha256sum <<<"$PROJECT" | cut -c 1-12)"
+}
+
+# copy_sources DIR: makes DIR's sources those of the project, byte for byte. Unchanged files
+# are not touched, changed ones become new, whatever their age in the checkout: make then
+# rebuilds what it must and nothing else.
+copy_sources() {
+	local part parts=() excludes=()
+	for part in "${BUILD_PRODUCTS[@]}"; do
+		excludes+=(--exclude="$part")
+	done
+	for part in "${PARTS[@]}"; do
+		[[ ! -e $PROJECT/$part ]] || parts+=("$PROJECT/$part")
+	done
+	[[ -f $PROJECT/Kbuild ]] || die "no Kbuild in $PROJECT: there is no module to build"
+	mkdir -p "$1"
+	for part in "${PARTS[@]}"; do
+		[[ -e $PROJECT/$part ]] || rm -rf "${1:?}/$part"
+	done
+	rsync -rlp --checksum --delete "${excludes[@]}" "${parts[@]}" "$1/"
+}
+
+# build DIR
+build() {
+	local vars=("${MAKE_VARS[@]}")
+	[[ -z ${MODPOST_WARN:-} ]] || vars+=(KBUILD_MODPOST_WARN=1)
+	[[ -z ${V:-} ]] || vars+=("V=$V")
+	forget_outer_make
+	make --no-print-directory -C "$KDIR" M="$1" "${vars[@]}" -j"${JOBS:-$(nproc)}" modules >&2 ||
+		die "the module does not build for Linux $RELEASE"
+}
+
+# made_by_build DIR PRODUCT: a file may be left from an older build; the list of modules is
+# written by each. Kernels list them as .ko or as .o, with or without their folder.
+made_by_build() {
+	[[ -f $1/$2 ]] && grep -qE "(^|/)${2%.ko}\.k?o\$" "$1/modules.order"
+}
+
+main() {
+	local series=${1:-${SERIES:-6.1}} outdir kernel dir product
+	[[ $# -le 2 ]] || die "usage: build-module.sh [SERIES [OUTDIR]]"
+	outdir=$(realpath -m "${2:-$(default_outdir)}")
+	"$VM_DIR/deps.sh" build
+	kernel=$("$VM_DIR/kernel.sh" "$series")
+	eval "$kernel"
+	dir=$outdir/$RELEASE
+	mkdir -p "$outdir"
+	exec 9>"$dir.lock"
+	flock 9
+	copy_sources "$dir"
+	build "$dir"
+	for product in "${PRODUCTS[@]}"; do
+		made_by_build "$dir" "$product" || die "the build made no $product"
+		printf '%s\n' "$dir/$product"
+	done
+}
+
+main "$@"

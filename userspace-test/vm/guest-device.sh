@@ -1,0 +1,90 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# The device tests inside a guest: all of them on the default heap, then those that
+# fill a heap on a small one, those that exhaust the machine on a heap as large as
+# it, and unloading while a page is pinned. Ends with status 0 only if every step
+# held.
+#
+# With a disk, direct I/O is tested on it. With /bin/device_test32, the whole set
+# runs once more as a 32-bit program. Arguments of the kernel's command line:
+# device_cases=PATTERN restricts the main runs.
+
+MODULE=/lib/spanalloc/spanalloc.ko
+failed=0
+
+fail() {
+	failed=$((failed + 1))
+	echo "FAILED: $*"
+}
+
+load() {
+	echo "== insmod spanalloc.ko $*"
+	insmod "$MODULE" "$@" || fail "insmod refused ($*)"
+}
+
+unload() {
+	rmmod spanalloc || fail "rmmod refused"
+}
+
+# run PROGRAM [PATTERN]...
+run() {
+	local start end
+	start=$(cut -d . -f 1 /proc/uptime)
+	echo "== $*"
+	"$@" || fail "$*: status $?"
+	end=$(cut -d . -f 1 /proc/uptime)
+	echo "== $*: $((end - start)) s"
+}
+
+main_runs() {
+	local pattern
+	pattern=$(sed -n 's/.*device_cases=\([^ ]*\).*/\1/p' /proc/cmdline)
+	run device_test ${pattern:+"$pattern"}
+	[ ! -x /bin/device_test32 ] || run device_test32 ${pattern:+"$pattern"}
+}
+
+# The pinned page must outlive the module, whose unloading must not wait for it.
+unload_with_a_pin() {
+	local said
+	echo "== unload with a pinned page"
+	mkfifo /tmp/to /tmp/from
+	device_test --hold-pin </tmp/to >/tmp/from &
+	exec 3>/tmp/to 4</tmp/from
+	read -r said <&4
+	[ "$said" = held ] || fail "the pin is not held: $said"
+	unload
+	echo go >&3
+	read -r said <&4
+	[ "$said" = intact ] || fail "the pinned page has changed: $said"
+	exec 3>&- 4<&-
+	wait
+	rm -f /tmp/to /tmp/from
+}
+
+[ ! -b /dev/vda ] || export SPANALLOC_TEST_DISK=/dev/vda
+
+load
+main_runs
+unload
+
+load max_pages=8192
+run device_test 'limit_*'
+unload
+
+# As many pages as the machine has, and some.
+load max_pages=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 3))
+SPANALLOC_TEST_EXHAUST=1 run device_test 'limit_*'
+unload
+
+# A granule of one page: every boundary there is.
+load granule_order=0
+run device_test 'alloc_*' 'map_*' 'pin_*' 'trim_*'
+unload
+
+load
+unload_with_a_pin
+
+echo "guest-device: $failed failed"
+[ "$failed" -eq 0 ]

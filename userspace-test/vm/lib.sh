@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the scripts of this folder share. Sourced, never run.
+# shellcheck shell=bash
+
+VM_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # used by the scripts that source this
+PROJECT=$(cd "$VM_DIR/../.." && pwd)
+# Absolute, for scripts change folders.
+# shellcheck disable=SC2034
+CACHE=$(realpath -m "${SPANALLOC_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/spanalloc}")
+
+# Where depmod and modprobe are, which are not only for root.
+PATH=$PATH:/usr/sbin:/sbin
+
+note() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+die() {
+	note "$*"
+	exit 1
+}
+
+# need_value OPTION COUNT: an option's value must be there.
+need_value() {
+	[[ $2 -ge 2 ]] || die "$1 needs a value"
+}
+
+need_file() {
+	[[ -f $1 ]] || die "no such file: $1"
+}
+
+# An outer make hands its flags and its job server down. The makes started here are
+# for another project (a kernel), so they start fresh; V=1 is passed on by name.
+forget_outer_make() {
+	unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES GNUMAKEFLAGS
+}
+
+# build_spanctl: makes the static program that guests run, and prints its path.
+build_spanctl() {
+	local dir=$PROJECT/userspace-test
+	if [[ ! -f $dir/Makefile ]]; then
+		note "no userspace-test/Makefile: spanctl cannot be built"
+		return 1
+	fi
+	(
+		forget_outer_make
+		make --no-print-directory -C "$dir" ${V:+"V=$V"} vm-tools >&2
+	) || return 1
+	if [[ ! -x $dir/build/spanctl ]]; then
+		note "make -C userspace-test vm-tools made no userspace-test/build/spanctl"
+		return 1
+	fi
+	printf '%s\n' "$dir/build/spanctl"
+}
