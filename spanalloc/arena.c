@@ -12,10 +12,10 @@
  *
  * - the slots of the first and of the last page of every span, in whatever
  *   state, point to it: this is how a freed span finds its neighbours;
- * - the bit of the first page of every span in use is set;
- * - the slot of the first page of every granule that lies inside a span in use
- *   points to that span;
- * - every other slot is NULL, so that no slot ever points to a deleted object.
+ * - the slot of the first page of every granule that begins inside a span that
+ *   is not free points to that span;
+ * - every other slot is NULL, so that no slot ever points to a deleted object;
+ * - the bit of the first page of every span in use or quarantined is set.
  *
  * The span in use that covers a page is therefore found in constant time: the
  * nearest set bit at or below the page, within its granule, leads to the slot of
@@ -35,7 +35,6 @@
  * span_arena_new() and span_arena_delete().
  */
 
-#include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -47,6 +46,8 @@
  * @granule: the granule
  * @block: its pages, which belong to the granule from here on
  * @order: log2 of the number of pages
+ *
+ * Context: the heap's lock is held.
  */
 void span_granule_install(struct span_granule *granule,
 			  const struct span_block *block, unsigned int order)
@@ -63,6 +64,8 @@ void span_granule_install(struct span_granule *granule,
  * span_granule_block() - describe the memory behind a backed granule
  * @granule: the granule
  * @block: out: its pages; nothing is said of their contents
+ *
+ * Context: the heap's lock is held.
  */
 void span_granule_block(const struct span_granule *granule,
 			struct span_block *block)
@@ -78,6 +81,8 @@ void span_granule_block(const struct span_granule *granule,
  * span_granule_detach() - take the memory from behind a backed granule
  * @granule: the granule
  * @block: out: its pages, which belong to the caller from here on
+ *
+ * Context: the heap's lock is held.
  */
 void span_granule_detach(struct span_granule *granule, struct span_block *block)
 {
@@ -133,6 +138,7 @@ void span_arena_delete(struct span_arena *arena)
  * span_arenas_bytes() - size of all tables
  * @arenas: the arenas
  *
+ * Context: the heap's lock is held.
  * Return: bytes.
  */
 size_t span_arenas_bytes(const struct span_arenas *arenas)
@@ -149,6 +155,8 @@ size_t span_arenas_bytes(const struct span_arenas *arenas)
  * span_map_set_ends() - make a span known to its neighbours
  * @arenas: the map
  * @span: a span whose base and length are set
+ *
+ * Context: the heap's lock is held.
  */
 void span_map_set_ends(struct span_arenas *arenas, struct span *span)
 {
@@ -163,6 +171,8 @@ void span_map_set_ends(struct span_arenas *arenas, struct span *span)
  * @npages: length of the run
  *
  * For ends that become the inside of a merged span, whose object goes away.
+ *
+ * Context: the heap's lock is held.
  */
 void span_map_forget_ends(struct span_arenas *arenas, unsigned long base,
 			  unsigned long npages)
@@ -183,28 +193,39 @@ static void set_inner_slots(struct span_arenas *arenas, const struct span *span,
 }
 
 /**
+ * span_map_hold() - make the granules inside a span lead to it
+ * @arenas: the map
+ * @span: a span that is claimed from here on; its ends are set
+ *
+ * Context: the heap's lock is held. O(granules).
+ */
+void span_map_hold(struct span_arenas *arenas, struct span *span)
+{
+	set_inner_slots(arenas, span, span);
+}
+
+/**
  * span_map_publish() - make every page of a span lead to it
  * @arenas: the map
- * @span: a span that is in use from here on; its ends are set
+ * @span: a span that is in use from here on; it is held
  *
- * O(granules).
+ * Context: the heap's lock is held. O(1).
  */
 void span_map_publish(struct span_arenas *arenas, struct span *span)
 {
 	unsigned long base = span->node.base;
 
 	__set_bit(span_arena_offset(arenas, base), span_arena_of(arenas, base)->starts);
-	set_inner_slots(arenas, span, span);
 }
 
 /**
- * span_map_retract() - undo span_map_publish()
+ * span_map_release() - undo span_map_publish() and span_map_hold()
  * @arenas: the map
- * @span: a span that is no longer in use; its ends stay set
+ * @span: a span that is about to be free; its ends stay set
  *
- * O(granules).
+ * Context: the heap's lock is held. O(granules).
  */
-void span_map_retract(struct span_arenas *arenas, struct span *span)
+void span_map_release(struct span_arenas *arenas, struct span *span)
 {
 	unsigned long base = span->node.base;
 
@@ -217,6 +238,7 @@ void span_map_retract(struct span_arenas *arenas, struct span *span)
  * @arenas: the map
  * @page: first page of a span, or the end of the address space
  *
+ * Context: the heap's lock is held.
  * Return: the span, or NULL at the beginning of the address space.
  */
 struct span *span_map_before(const struct span_arenas *arenas, unsigned long page)
@@ -229,11 +251,35 @@ struct span *span_map_before(const struct span_arenas *arenas, unsigned long pag
  * @arenas: the map
  * @page: end of a span, or the beginning of the address space
  *
+ * Context: the heap's lock is held.
  * Return: the span, or NULL at the end of the address space.
  */
 struct span *span_map_after(const struct span_arenas *arenas, unsigned long page)
 {
 	return page < arenas->npages ? *span_map_slot(arenas, page) : NULL;
+}
+
+/**
+ * span_map_start_in() - is a span in use said to begin in a run of pages?
+ * @arenas: the map
+ * @page: first page of the run
+ * @end: page after the run's last
+ *
+ * Context: the heap's lock is held.
+ * Return: true if a bit is set.
+ */
+bool span_map_start_in(const struct span_arenas *arenas, unsigned long page,
+		       unsigned long end)
+{
+	unsigned long size = 1UL << arenas->shift, from, to;
+
+	for (; page < end; page += to - from) {
+		from = span_arena_offset(arenas, page);
+		to = min(size, from + end - page);
+		if (find_next_bit(span_arena_of(arenas, page)->starts, to, from) < to)
+			return true;
+	}
+	return false;
 }
 
 /* The highest set bit of @map in [@low, @high], or -1. */
@@ -251,13 +297,12 @@ static long last_bit_between(const unsigned long *map, unsigned long low,
 }
 
 /**
- * span_map_lookup() - the span in use that covers a page
+ * span_map_lookup() - the span in use or quarantined that covers a page
  * @arenas: the map
  * @page: any page number
  *
- * O(1): reads at most 2^granule_order bits.
- *
- * Return: the span, or NULL if no span in use covers the page.
+ * Context: the heap's lock is held. O(1): reads at most 2^granule_order bits.
+ * Return: the span, or NULL.
  */
 struct span *span_map_lookup(const struct span_arenas *arenas, unsigned long page)
 {
@@ -286,8 +331,7 @@ struct span *span_map_lookup(const struct span_arenas *arenas, unsigned long pag
  * @low: first page of the span that contains the run
  * @high: page after that span's last
  *
- * O(granules that the run touches).
- *
+ * Context: the heap's lock is held. O(granules that the run touches).
  * Return: the counts.
  */
 struct span_tally span_tally_run(const struct span_arenas *arenas,

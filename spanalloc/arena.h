@@ -9,6 +9,7 @@
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
+#include <linux/mm_types.h>
 #include <linux/types.h>
 
 #include "backing.h"
@@ -38,7 +39,7 @@ struct span_granule {
  * struct span_arena - the tables of one arena
  * @list: links arenas that were made but not added yet
  * @map: one slot a page; see arena.c
- * @starts: one bit a page, set where a span in use begins
+ * @starts: one bit a page, set where a span in use or quarantined begins
  * @granules: the granule table
  */
 struct span_arena {
@@ -119,12 +120,15 @@ void span_arena_delete(struct span_arena *arena);
 size_t span_arenas_bytes(const struct span_arenas *arenas);
 
 void span_map_set_ends(struct span_arenas *arenas, struct span *span);
+void span_map_hold(struct span_arenas *arenas, struct span *span);
 void span_map_publish(struct span_arenas *arenas, struct span *span);
-void span_map_retract(struct span_arenas *arenas, struct span *span);
+void span_map_release(struct span_arenas *arenas, struct span *span);
 void span_map_forget_ends(struct span_arenas *arenas, unsigned long base,
 			  unsigned long npages);
 struct span *span_map_before(const struct span_arenas *arenas, unsigned long page);
 struct span *span_map_after(const struct span_arenas *arenas, unsigned long page);
+bool span_map_start_in(const struct span_arenas *arenas, unsigned long page,
+		       unsigned long end);
 struct span *span_map_lookup(const struct span_arenas *arenas, unsigned long page);
 
 /**

@@ -66,7 +66,7 @@ static int take_scattered(struct span_block *block, unsigned int order, int nid,
 		pages[i] = fatal_signal_pending(current) ? NULL : take_page(nid, gfp, 0);
 		if (!pages[i]) {
 			free_pages_of(pages, i);
-			return -ENOMEM;
+			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 		}
 		cond_resched();
 	}

@@ -39,7 +39,7 @@ struct span_block {
  * @take: fill @block with 2^@order pages, from NUMA node @nid if that is not
  *        NUMA_NO_NODE. @gfp says whether it may sleep; @flags are
  *        SPAN_TAKE_ZERO for zeroed pages and SPAN_TAKE_CONTIG to refuse
- *        scattered ones. Returns 0 or -ENOMEM. Called without locks held.
+ *        scattered ones. Returns 0, -ENOMEM or -EINTR. Called without locks held.
  * @give: return the pages of @block, by dropping one reference of each.
  *        Called without locks held; legal wherever the heap's users may free.
  * @zero: clear @npages pages of @block from the @first on. Called without locks

@@ -16,13 +16,13 @@
  * may still write to. References can be transient, of a walker over physical
  * memory for instance, so quarantine is normal: it is counted, and looked through
  * again from a work item, less and less often while nothing changes, and before
- * an allocation fails for want of space.
+ * an allocation fails. A page that had a memory error never leaves it.
  *
  * When the module goes, what is in quarantine is freed like everything else:
  * that drops our references, and the last pin frees each page.
  *
  * Locking: the quarantine has a mutex, held while it is looked through, so that
- * whoever waits for it finds all that could be released released. It nests in
+ * whoever waits for it finds everything released that could be. It nests in
  * mmap_lock, and the heap's lock nests in it. References are atomic.
  */
 
@@ -30,6 +30,7 @@
 #include <linux/instruction_pointer.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/page-flags.h>
 #include <linux/page_ref.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -50,17 +51,31 @@ static struct workqueue_struct *recheck_queue;
 static void recheck(struct work_struct *work);
 static DECLARE_DELAYED_WORK(recheck_work, recheck);
 
-/* Does anybody but us hold a reference on a page of the buffer? */
-static bool is_pinned(const struct span_buffer *buffer)
+/*
+ * Does anybody but us hold a reference? A page with a memory error counts as
+ * well: it must not reach another owner either.
+ */
+static bool page_is_pinned(struct page *page)
+{
+	return page_ref_count(page) != 1 || PageHWPoison(page);
+}
+
+/* Is any page pinned? The one that was last time is the one to look at first. */
+static bool is_pinned(struct span_buffer *buffer)
 {
 	unsigned long index = 0, npages, i;
 
+	if (page_is_pinned(span_heap_run(buffer->heap, buffer->span, buffer->pinned, &npages)))
+		return true;
 	while (index < span_buffer_npages(buffer)) {
 		struct page *page = span_heap_run(buffer->heap, buffer->span, index, &npages);
 
-		for (i = 0; i < npages; i++)
-			if (page_ref_count(page + i) != 1)
+		for (i = 0; i < npages; i++) {
+			if (page_is_pinned(page + i)) {
+				buffer->pinned = index + i;
 				return true;
+			}
+		}
 		index += npages;
 		cond_resched();
 	}
@@ -73,10 +88,9 @@ static void buffer_delete(struct span_buffer *buffer)
 	kfree(buffer);
 }
 
-static void buffer_release(struct kref *ref)
+/* The last reference is gone. */
+static void buffer_release(struct span_buffer *buffer)
 {
-	struct span_buffer *buffer = container_of(ref, struct span_buffer, ref);
-
 	if (!is_pinned(buffer)) {
 		buffer_delete(buffer);
 		return;
@@ -118,15 +132,12 @@ static void recheck(struct work_struct *work)
 	mutex_unlock(&quarantine_lock);
 }
 
-/* The heap's last resort before an allocation fails for want of space. */
-static bool drain_quarantine(void *unused)
+/* The heap's last resort before an allocation fails. */
+static void drain_quarantine(void *unused)
 {
-	unsigned long released;
-
 	mutex_lock(&quarantine_lock);
-	released = release_unpinned(false);
+	release_unpinned(false);
 	mutex_unlock(&quarantine_lock);
-	return released;
 }
 
 /**
@@ -153,10 +164,10 @@ struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 alig
 	struct span_buffer *buffer;
 	int err;
 
-	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL_ACCOUNT);
 	if (!buffer)
 		return ERR_PTR(-ENOMEM);
-	kref_init(&buffer->ref);
+	refcount_set(&buffer->ref, 1);
 	buffer->heap = heap;
 	buffer->span = span_heap_alloc(heap, &request);
 	if (IS_ERR(buffer->span)) {
@@ -165,6 +176,19 @@ struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 alig
 		return ERR_PTR(err);
 	}
 	buffer->pgoff = SPAN_OFFSET_BIAS + buffer->span->node.base;
+	return buffer;
+}
+
+/**
+ * span_buffer_get() - take a reference
+ * @buffer: a buffer that the caller's reference or lock keeps alive
+ *
+ * Context: any.
+ * Return: @buffer.
+ */
+struct span_buffer *span_buffer_get(struct span_buffer *buffer)
+{
+	refcount_inc(&buffer->ref);
 	return buffer;
 }
 
@@ -179,7 +203,8 @@ struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 alig
 void span_buffer_put(struct span_buffer *buffer)
 {
 	might_sleep();
-	kref_put(&buffer->ref, buffer_release);
+	if (refcount_dec_and_test(&buffer->ref))
+		buffer_release(buffer);
 }
 
 /**

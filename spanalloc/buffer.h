@@ -7,8 +7,8 @@
 #define _SPANALLOC_BUFFER_H
 
 #include <linux/atomic.h>
-#include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/refcount.h>
 #include <linux/types.h>
 
 #include "heap.h"
@@ -17,9 +17,8 @@ struct file;
 struct vm_area_struct;
 
 /*
- * Where offsets for mmap() begin, in pages. Together with the limit on the
- * heap's address space this keeps them above 0, which means something else, and
- * below 2^44 bytes.
+ * Where offsets for mmap() begin and end, in pages: above 0, which means something
+ * else, and below 2^44 bytes. The heap that buffers come from is no larger.
  */
 #define SPAN_OFFSET_BIAS	BIT(20)
 #define SPAN_OFFSET_END		BIT(44 - PAGE_SHIFT)
@@ -33,14 +32,16 @@ struct vm_area_struct;
  * @pgoff: where mmap() finds it, in pages; unique in the heap while the buffer
  *         lives (invariant)
  * @nmaps: internal files of mappings
+ * @pinned: a page of the buffer that was pinned when last looked at
  * @quarantine: links the buffers that wait for their last pin (quarantine's mutex)
  */
 struct span_buffer {
-	struct kref ref;
+	refcount_t ref;
 	struct span_heap *heap;
 	struct span *span;
 	unsigned long pgoff;
 	atomic_t nmaps;
+	unsigned long pinned;
 	struct list_head quarantine;
 };
 
@@ -49,8 +50,15 @@ static inline unsigned long span_buffer_npages(const struct span_buffer *buffer)
 	return buffer->span->node.npages;
 }
 
+/* Is there a reference besides the caller's: a mapping? */
+static inline bool span_buffer_is_shared(const struct span_buffer *buffer)
+{
+	return refcount_read(&buffer->ref) > 1;
+}
+
 struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 align,
 				    unsigned int flags);
+struct span_buffer *span_buffer_get(struct span_buffer *buffer);
 void span_buffer_put(struct span_buffer *buffer);
 u64 span_buffer_runs(const struct span_buffer *buffer);
 

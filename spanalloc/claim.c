@@ -12,19 +12,21 @@
  * for each released granule that the span touches, and installed under the lock;
  * where two claims share a granule, the slower one gives its block back. Under
  * the lock again, the span is *published* as in use. If memory cannot be had,
- * the claim goes back to free space, and granules that were backed for it stay
- * backed: the granule table says so, and the next allocation is glad of them.
+ * the claim goes back to free space with whatever the granule table says, and as
+ * much memory as was taken for it goes back to where it came from.
  *
  * If everything is backed and nothing has to be zeroed, the three steps are one
- * critical section.
+ * critical section. A search with an alignment or contiguity to keep that has many
+ * spans to try lets others have the lock now and then, and goes on where it was.
  *
  * Zeroing follows the granules' water marks. Inside the span a granule belongs
- * to the claim alone and its mark can be read without the lock; the first and
- * the last granule may be shared, so what has to be zeroed of them is noted, and
- * their marks moved, under the lock as soon as they are seen backed.
+ * to the claim alone and its mark does not move; the first and the last granule
+ * may be shared, so what has to be zeroed of them is noted, and their marks moved,
+ * as soon as they are seen backed.
  *
- * Before an allocation that may sleep fails for want of address space, the heap
- * grows; if its limit forbids that, what holds pages out of the tree is drained.
+ * Where no run fits, the heap grows, if the allocation may sleep. Before it fails,
+ * for want of address space or of memory, what holds pages out of the tree is
+ * drained, once.
  *
  * Locking: takes the heap's lock; nothing is held while memory is asked for,
  * zeroed or given back.
@@ -35,13 +37,11 @@
 #include <linux/log2.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 
 #include "space.h"
 
-/* What is taken over from the caller's flags: no zone, zeroing or accounting bits. */
-#define CLAIM_GFP_MASK	(GFP_KERNEL | GFP_ATOMIC | __GFP_NORETRY | \
-			 __GFP_RETRY_MAYFAIL | __GFP_MEMALLOC | __GFP_NOMEMALLOC)
+/* Spans that a search tries before it lets others have the lock. */
+#define CLAIM_TRIES	1024
 
 /**
  * struct claim - an allocation on its way
@@ -50,6 +50,8 @@
  * @window: where it may lie
  * @gfp: the caller's flags, as far as they are taken over
  * @exact: the run was a whole free span
+ * @ntaken: granules taken from the backing for this claim
+ * @drained: what holds pages out of the tree was drained
  * @backed_only: take only granules that are backed already, since the system
  *               has no contiguous block
  * @spares: span objects in hand
@@ -64,6 +66,8 @@ struct claim {
 	struct span_treap_window window;
 	gfp_t gfp;
 	bool exact;
+	bool drained;
+	unsigned long ntaken;
 	bool backed_only;
 	struct span_spares spares;
 	struct span *span;
@@ -108,7 +112,8 @@ static int check_request(const struct span_heap *heap,
 	if ((request->flags & SPANALLOC_CONTIG) &&
 	    request->npages > span_heap_granule_pages(heap))
 		return -EINVAL;
-	return 0;
+	/* No sum of a length that passes and a page number can overflow. */
+	return request->npages > heap->max_pages ? -EDQUOT : 0;
 }
 
 /* Does the granule of a run that asks for contiguity suit it? */
@@ -123,29 +128,56 @@ static bool granule_suits(const struct claim *claim, unsigned long base)
 }
 
 /*
- * Take the lowest run that fits. With contiguity, the tree knows runs that cross
- * no granule, and the granule table says which of these will do.
+ * Find the lowest run that fits. With contiguity, the tree knows runs that cross
+ * no granule, and the granule table says which of these will do. Sets *again if
+ * there is more to search, from where the window is then.
  */
-static bool take_run(struct claim *claim)
+static struct span *find_run(struct claim *claim, struct span_treap_window *window,
+			     unsigned long *base, bool *again)
 {
 	struct span_heap *heap = claim->heap;
-	struct span_treap_window window = claim->window;
 	struct span_treap_node *node;
-	unsigned long base;
 
-	if (window.align == 1 && !window.boundary) {
-		node = span_treap_first_fit(&heap->treap, window.npages);
-		base = node ? node->base : 0;
-	} else {
-		while ((node = span_treap_find(&heap->treap, &window, &base)) &&
-		       window.boundary && !granule_suits(claim, base))
-			window.from = round_down(base, window.boundary) + window.boundary;
+	*again = false;
+	if (window->align == 1 && !window->boundary) {
+		node = span_treap_first_fit(&heap->treap, window->npages);
+		*base = node ? node->base : 0;
+		return span_of(node);
 	}
-	if (!node)
+	window->tries = CLAIM_TRIES;
+	while ((node = span_treap_find(&heap->treap, window, base))) {
+		if (!window->boundary || granule_suits(claim, *base))
+			return span_of(node);
+		window->from = round_down(*base, window->boundary) + window->boundary;
+		if (window->tries && !--window->tries)
+			break;
+	}
+	*again = !window->tries;
+	return NULL;
+}
+
+/* Take the lowest run that fits; the lock may be dropped in between. */
+static bool take_run(struct claim *claim)
+	__must_hold(&claim->heap->lock)
+{
+	struct span_treap_window window = claim->window;
+	struct span *from;
+	unsigned long base;
+	bool again;
+
+	while (!(from = find_run(claim, &window, &base, &again)) && again) {
+		unlock_claim(claim);
+		if (may_sleep(claim))
+			cond_resched();
+		lock_claim(claim);
+	}
+	if (!from)
 		return false;
-	claim->exact = node->npages == window.npages;
-	claim->span = span_space_carve(heap, span_of(node), base, window.npages,
+	claim->exact = from->node.npages == window.npages;
+	claim->span = span_space_carve(claim->heap, from, base, window.npages,
 				       &claim->spares);
+	claim->span->owner = claim->request->owner;
+	claim->span->caller = claim->request->caller;
 	return true;
 }
 
@@ -153,7 +185,7 @@ static bool take_run(struct claim *claim)
  * Note what has to be zeroed of a shared granule that is backed now, and that
  * its pages up to the claim's end are handed out.
  */
-static void see_backed(struct claim *claim, unsigned long index)
+static void note_edge(struct claim *claim, unsigned long index)
 {
 	struct span_granule *granule = span_granule_at(&claim->heap->arenas, index);
 	unsigned long step = span_heap_granule_pages(claim->heap);
@@ -194,6 +226,38 @@ static void release_excess(struct claim *claim)
 }
 
 /*
+ * Take memory for one granule. If the system has none, what the heap has idle
+ * elsewhere will do. Without sleeping there is one attempt, and none to zero a
+ * whole granule: zero_claim() does what is needed of it.
+ */
+static int take_granule(struct claim *claim, struct span_block *block)
+{
+	struct span_heap *heap = claim->heap;
+	gfp_t gfp = claim->gfp | __GFP_NOWARN;
+	unsigned int flags = 0;
+	int err;
+
+	if (claim->request->flags & SPANALLOC_CONTIG)
+		flags |= SPAN_TAKE_CONTIG;
+	if (!may_sleep(claim))
+		return heap->backing->take(heap->backing_priv, block, heap->granule_order,
+					   heap->nid, gfp, flags);
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (claim->request->flags & SPANALLOC_ZERO)
+		flags |= SPAN_TAKE_ZERO;
+	release_excess(claim);
+	err = heap->backing->take(heap->backing_priv, block, heap->granule_order,
+				  heap->nid, gfp, flags);
+	if (err == -ENOMEM && span_heap_scavenge(heap, 1))
+		err = heap->backing->take(heap->backing_priv, block, heap->granule_order,
+					  heap->nid, gfp, flags);
+	if (!err)
+		claim->ntaken++;
+	return err;
+}
+
+/*
  * Back one released granule. The lock is dropped and taken again; another claim
  * may have installed the granule meanwhile, and then whatever became of our own
  * attempt does not matter.
@@ -203,18 +267,10 @@ static int back_granule(struct claim *claim, unsigned long index)
 {
 	struct span_heap *heap = claim->heap;
 	struct span_block block = { };
-	unsigned int flags = 0;
 	int err;
 
-	if (claim->request->flags & SPANALLOC_ZERO)
-		flags |= SPAN_TAKE_ZERO;
-	if (claim->request->flags & SPANALLOC_CONTIG)
-		flags |= SPAN_TAKE_CONTIG;
 	unlock_claim(claim);
-	release_excess(claim);
-	err = may_sleep(claim) && fatal_signal_pending(current) ? -EINTR :
-	      heap->backing->take(heap->backing_priv, &block, heap->granule_order,
-				  heap->nid, claim->gfp | __GFP_NOWARN, flags);
+	err = take_granule(claim, &block);
 	lock_claim(claim);
 	if (!span_granule_backed(span_granule_at(&heap->arenas, index))) {
 		if (!err)
@@ -249,7 +305,7 @@ static int back_claim(struct claim *claim)
 		if (claim->window.boundary && granule->scattered)
 			return -EXDEV;
 		if (is_edge(claim, index))
-			see_backed(claim, index);
+			note_edge(claim, index);
 	}
 	return 0;
 }
@@ -279,7 +335,7 @@ static bool dirty_part(const struct claim *claim, unsigned long index,
  * pages are backed and belong to the claim alone; only finding them needs it,
  * since the directory of arenas moves when the heap grows.
  */
-static void zero_claim(struct claim *claim)
+static int zero_claim(struct claim *claim)
 	__must_hold(&claim->heap->lock)
 {
 	struct span_heap *heap = claim->heap;
@@ -296,7 +352,10 @@ static void zero_claim(struct claim *claim)
 		if (may_sleep(claim))
 			cond_resched();
 		lock_claim(claim);
+		if (may_sleep(claim) && fatal_signal_pending(current))
+			return -EINTR;
 	}
+	return 0;
 }
 
 static void publish(struct claim *claim)
@@ -309,8 +368,6 @@ static void publish(struct claim *claim)
 		span_granule_at(&heap->arenas, index)->zero_from =
 			span_heap_granule_pages(heap);
 	span->state = SPAN_IN_USE;
-	span->owner = claim->request->owner;
-	span->caller = claim->request->caller;
 	span_map_publish(&heap->arenas, span);
 	heap->changes++;
 	heap->claimed_pages -= span->node.npages;
@@ -319,28 +376,47 @@ static void publish(struct claim *claim)
 	heap->stat.allocs++;
 	if (claim->exact)
 		heap->stat.allocs_exact++;
+	else
+		heap->stat.splits_in_place++;
 	if (claim->window.align > 1 || claim->window.boundary)
 		heap->stat.allocs_placed++;
 }
 
-/* The claim goes back to free space; the lock is held and dropped. */
+/*
+ * The claim goes back to free space, and as much memory as was taken for it to
+ * the system, which is short of it. The lock is held and dropped.
+ */
 static void abandon(struct claim *claim)
 	__releases(&claim->heap->lock)
 {
 	struct span_spares unused = { };
 
 	claim->heap->claimed_pages -= claim->span->node.npages;
+	span_map_release(&claim->heap->arenas, claim->span);
 	span_space_coalesce(claim->heap, claim->span, &unused);
 	claim->span = NULL;
 	unlock_claim(claim);
 	span_spares_drop(&unused);
+	if (may_sleep(claim) && claim->ntaken) {
+		span_heap_scavenge(claim->heap, claim->ntaken << claim->heap->granule_order);
+		claim->ntaken = 0;
+	}
+}
+
+/* Is there something left to drain? Once for each allocation. */
+static bool may_drain(struct claim *claim)
+{
+	if (claim->drained || !may_sleep(claim) || !claim->heap->drain)
+		return false;
+	claim->drained = true;
+	return true;
 }
 
 /*
  * Nothing fits. The lock is held, but may be dropped. Returns 0 if it is worth
  * searching again.
  */
-static int make_room(struct claim *claim, bool *drained)
+static int make_room(struct claim *claim)
 	__must_hold(&claim->heap->lock)
 {
 	struct span_heap *heap = claim->heap;
@@ -349,22 +425,24 @@ static int make_room(struct claim *claim, bool *drained)
 
 	err = span_space_plan(heap, &claim->window, &growth);
 	if (err) {
-		if (!may_sleep(claim) || *drained || !heap->drain)
+		if (!may_drain(claim))
 			return err;
-		*drained = true;
+		/* What somebody else drained meanwhile is worth a search as well. */
 		unlock_claim(claim);
-		if (heap->drain(heap->drain_priv))
-			err = 0;
+		heap->drain(heap->drain_priv);
 		lock_claim(claim);
-		return err;
+		return 0;
 	}
 	if (!may_sleep(claim))
 		return -EAGAIN;
 	unlock_claim(claim);
-	err = span_space_prepare(heap, &growth, claim->gfp | __GFP_NOWARN);
+	err = span_space_prepare(heap, &growth,
+				 claim->gfp | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
 	lock_claim(claim);
 	if (!err)
 		span_space_grow(heap, &growth);
+	else if (err == -ENOMEM && heap->arenas.narenas != growth.seen)
+		err = 0;
 	unlock_claim(claim);
 	span_space_discard(&growth);
 	lock_claim(claim);
@@ -376,7 +454,6 @@ static int claim_run(struct claim *claim)
 	__acquires(&claim->heap->lock)
 {
 	unsigned int nspares = claim->window.align > 1 || claim->window.boundary ? 2 : 1;
-	bool drained = false;
 	int err;
 
 	for (;;) {
@@ -391,7 +468,7 @@ static int claim_run(struct claim *claim)
 		/* An arena without a contiguous block behind it is of no use. */
 		if (claim->backed_only)
 			return -ENOMEM;
-		err = make_room(claim, &drained);
+		err = make_room(claim);
 		if (err)
 			return err;
 		unlock_claim(claim);
@@ -410,21 +487,26 @@ static int run_claim(struct claim *claim)
 			return err;
 		}
 		err = back_claim(claim);
+		if (!err && (claim->request->flags & SPANALLOC_ZERO))
+			err = zero_claim(claim);
 		if (!err)
 			break;
 		abandon(claim);
+		if (err == -ENOMEM && may_drain(claim)) {
+			claim->heap->drain(claim->heap->drain_priv);
+			continue;
+		}
 		/*
 		 * A contiguous run is still to be had where a granule is backed
 		 * by a block already; or the granule got single pages from
 		 * another claim, and then the next one is as good.
 		 */
-		if (err == -ENOMEM && claim->window.boundary && !claim->backed_only)
+		if (err == -ENOMEM && claim->window.boundary && may_sleep(claim) &&
+		    !claim->backed_only)
 			claim->backed_only = true;
 		else if (err != -EXDEV)
 			return err;
 	}
-	if (claim->request->flags & SPANALLOC_ZERO)
-		zero_claim(claim);
 	publish(claim);
 	unlock_claim(claim);
 	return 0;
@@ -452,11 +534,13 @@ static void count_failure(struct span_heap *heap, int err)
  * @request: what is asked for
  *
  * Placement is lowest-address first fit in an address space that grows at its
- * end.
+ * end. Only a contiguous span may lie higher: where the system refused a block for
+ * the lowest place, a place that has one already is taken.
  *
  * Context: any that @request->gfp allows, hard interrupts with GFP_ATOMIC or
- * GFP_NOWAIT; not NMI; without the heap's lock. Where it may not sleep, it tries
- * once to take memory for what is not backed and never grows the address space.
+ * GFP_NOWAIT; not NMI; without the heap's lock. Where it may not sleep, it makes
+ * one attempt for each granule that is not backed, never grows the address space,
+ * and what was backed before it failed stays for the next attempt.
  * Return: a span in use, or ERR_PTR(): -EINVAL for a bad request, -EDQUOT if the
  * heap's limit leaves too few pages, -ENOSPC if it leaves enough but not in one
  * run, -ENOMEM if the system has no memory, -EAGAIN if the call may not sleep and
@@ -468,7 +552,7 @@ struct span *span_heap_alloc(struct span_heap *heap,
 	struct claim claim = {
 		.heap = heap,
 		.request = request,
-		.gfp = request->gfp & CLAIM_GFP_MASK,
+		.gfp = request->gfp & SPAN_GFP_MASK,
 		.window = {
 			.npages = request->npages,
 			.align = request->align ? : 1,
@@ -477,7 +561,7 @@ struct span *span_heap_alloc(struct span_heap *heap,
 	int err = check_request(heap, request);
 
 	if (err)
-		return ERR_PTR(err);
+		goto out_failed;
 	if (request->flags & SPANALLOC_CONTIG)
 		claim.window.boundary = span_heap_granule_pages(heap);
 	err = run_claim(&claim);
@@ -486,6 +570,7 @@ struct span *span_heap_alloc(struct span_heap *heap,
 		return claim.span;
 	if (err == -ENOMEM && !may_sleep(&claim))
 		err = -EAGAIN;
+out_failed:
 	count_failure(heap, err);
 	return ERR_PTR(err);
 }

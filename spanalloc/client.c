@@ -13,8 +13,8 @@
  *
  * Example::
  *
- *	struct span *span = spanalloc_alloc(spanalloc_default_heap(), 17, 1,
- *					    SPANALLOC_ZERO, GFP_KERNEL);
+ *	struct span_heap *heap = spanalloc_default_heap();
+ *	struct span *span = spanalloc_alloc(heap, 17, 1, SPANALLOC_ZERO, GFP_KERNEL);
  *
  *	if (IS_ERR(span))
  *		return PTR_ERR(span);
@@ -141,7 +141,8 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_heap_create);
  * @heap: a heap of the caller's; NULL and error pointers are ignored
  *
  * Spans that are still in use are reported in the log, with who allocated them;
- * the granules they touch are lost, rather than handed to somebody else.
+ * the granules they touch are lost, rather than handed to somebody else. Pointers
+ * to these spans are dead from here on.
  *
  * Context: may sleep.
  */
@@ -162,6 +163,9 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_heap_destroy);
 
 /**
  * spanalloc_default_heap() - the heap that everybody shares
+ *
+ * Description: The device's users share it, too, and can exhaust it. A client that
+ * must not be refused makes a heap of its own.
  *
  * Context: any.
  * Return: the heap; never NULL while the module is loaded.
@@ -213,8 +217,8 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_alloc);
  * @heap: the heap it came from
  * @span: the span; NULL and error pointers are ignored
  *
- * Nobody may refer to its pages any more. Never needs memory. A span that is not
- * in use is reported once and left alone.
+ * Nobody may refer to its pages any more. Never needs memory. Freeing twice is a
+ * use after free, which is noticed only by luck.
  *
  * Context: any but NMI; on PREEMPT_RT task context only.
  */
@@ -241,7 +245,7 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_free);
 struct span *spanalloc_split(struct span_heap *heap, struct span *span,
 			     unsigned long npages, gfp_t gfp)
 {
-	return span_heap_split(heap, span, npages, gfp & ~__GFP_ZERO);
+	return span_heap_split(heap, span, npages, gfp);
 }
 EXPORT_SYMBOL_SPANALLOC(spanalloc_split);
 
@@ -389,7 +393,7 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_get_stats);
  *
  * Free spans keep their addresses and get memory again when they are allocated.
  *
- * Context: any but NMI.
+ * Context: may sleep.
  * Return: number of pages given back.
  */
 unsigned long spanalloc_scavenge(struct span_heap *heap, unsigned long npages)

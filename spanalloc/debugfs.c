@@ -22,8 +22,8 @@
 #include "heap.h"
 #include "internal.h"
 
-/* Spans that a check visits before it lets others have the lock. */
-#define CHECK_BATCH	64
+/* Spans and granules that a check visits before it lets others have the lock. */
+#define CHECK_BATCH	256
 
 static struct dentry *top;
 

@@ -15,18 +15,16 @@
  * it in one open file and is not used again soon; the offset for mmap(); and the
  * base in the heap's address space.
  *
- * A handle is made known only after the reply has been copied out: a call that
- * fails leaves nothing behind, and no other thread can guess a handle and free it
- * while the call is still under way.
+ * A handle is made known only after the reply has been copied out, and forgotten
+ * for good only then: a call that fails leaves everything as it was, and no other
+ * thread can guess a handle and free it while the call is still under way.
  *
  * Locking: each open file has a mutex for its handles. It nests in mmap_lock,
- * since .mmap takes it; so nothing is copied from or to user space, and no page
- * allocated, while it is held, except for the inner nodes of the handle table,
- * which are reserved before.
+ * since .mmap takes it; so nothing is copied from or to user space while it is
+ * held. Only reserving a handle allocates under it.
  */
 
 #include <linux/capability.h>
-#include <linux/compat.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -34,6 +32,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
@@ -42,6 +41,9 @@
 #include "buffer.h"
 #include "compat.h"
 #include "internal.h"
+
+/* Pages that a trim gives back before it looks for a signal. */
+#define TRIM_PAGES	65536
 
 static struct span_heap *device_heap;
 
@@ -110,7 +112,7 @@ static struct span_handle *handle_at(struct span_file *sf, unsigned long pgoff)
 /* A new handle with an id that nobody else can use or see yet. */
 static struct span_handle *handle_reserve(struct span_file *sf)
 {
-	struct span_handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL);
+	struct span_handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!handle)
@@ -131,6 +133,13 @@ static void handle_cancel(struct span_file *sf, struct span_handle *handle)
 	xa_release(&sf->handles, handle->id);
 	mutex_unlock(&sf->lock);
 	kfree(handle);
+}
+
+/* A handle that nobody can see goes, and its reference with it. */
+static void handle_drop(struct span_file *sf, struct span_handle *handle)
+{
+	span_buffer_put(handle->buffer);
+	handle_cancel(sf, handle);
 }
 
 /* From here on the handle can be used; storing to a reserved id cannot fail. */
@@ -189,34 +198,39 @@ static int run_alloc(struct span_file *sf, union span_arg *arg, void **state)
 
 static void done_alloc(struct span_file *sf, void *state, bool delivered)
 {
-	struct span_handle *handle = state;
-
-	if (delivered) {
-		handle_publish(sf, handle);
-		return;
-	}
-	span_buffer_put(handle->buffer);
-	handle_cancel(sf, handle);
+	if (delivered)
+		handle_publish(sf, state);
+	else
+		handle_drop(sf, state);
 }
 
+/* The handle is out of reach, but can be put back until the reply is out. */
 static int run_free(struct span_file *sf, union span_arg *arg, void **state)
 {
 	struct span_handle *handle;
 
-	if (arg->free.flags)
+	if (arg->free.flags || arg->free.reserved)
 		return -EINVAL;
 	mutex_lock(&sf->lock);
 	handle = xa_load(&sf->handles, arg->free.handle);
 	if (handle) {
-		xa_erase(&sf->handles, handle->id);
+		xa_store(&sf->handles, handle->id, XA_ZERO_ENTRY, GFP_KERNEL);
 		rb_erase(&handle->rb, &sf->by_offset);
 	}
 	mutex_unlock(&sf->lock);
 	if (!handle)
 		return -ENOENT;
-	span_buffer_put(handle->buffer);
-	kfree(handle);
+	arg->free.state = span_buffer_is_shared(handle->buffer) ? SPANALLOC_FREE_DEFERRED : 0;
+	*state = handle;
 	return 0;
+}
+
+static void done_free(struct span_file *sf, void *state, bool delivered)
+{
+	if (delivered)
+		handle_drop(sf, state);
+	else
+		handle_publish(sf, state);
 }
 
 static struct span_buffer *buffer_get(struct span_file *sf, u32 id)
@@ -226,10 +240,8 @@ static struct span_buffer *buffer_get(struct span_file *sf, u32 id)
 
 	mutex_lock(&sf->lock);
 	handle = xa_load(&sf->handles, id);
-	if (handle) {
-		buffer = handle->buffer;
-		kref_get(&buffer->ref);
-	}
+	if (handle)
+		buffer = span_buffer_get(handle->buffer);
 	mutex_unlock(&sf->lock);
 	return buffer;
 }
@@ -308,12 +320,19 @@ static int run_stats(struct span_file *sf, union span_arg *arg, void **state)
 static int run_trim(struct span_file *sf, union span_arg *arg, void **state)
 {
 	struct spanalloc_trim *trim = &arg->trim;
+	u64 released = 0, part;
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	if (trim->flags || trim->reserved || !trim->npages)
 		return -EINVAL;
-	trim->released = span_heap_scavenge(device_heap, trim->npages);
+	/* In parts, so that it can be killed. */
+	do {
+		part = span_heap_scavenge(device_heap,
+					  min_t(u64, trim->npages - released, TRIM_PAGES));
+		released += part;
+	} while (part && released < trim->npages && !fatal_signal_pending(current));
+	trim->released = released;
 	return 0;
 }
 
@@ -332,12 +351,12 @@ struct span_call {
 };
 
 static const struct span_call calls[] = {
-	{ SPANALLOC_IOC_INFO, 40, run_info },
-	{ SPANALLOC_IOC_ALLOC, 48, run_alloc, done_alloc },
-	{ SPANALLOC_IOC_FREE, 8, run_free },
-	{ SPANALLOC_IOC_QUERY, 64, run_query },
-	{ SPANALLOC_IOC_STATS, 280, run_stats },
-	{ SPANALLOC_IOC_TRIM, 24, run_trim },
+	{ SPANALLOC_IOC_INFO, SPANALLOC_INFO_SIZE_VER0, run_info },
+	{ SPANALLOC_IOC_ALLOC, SPANALLOC_ALLOC_SIZE_VER0, run_alloc, done_alloc },
+	{ SPANALLOC_IOC_FREE, SPANALLOC_FREE_SIZE_VER0, run_free, done_free },
+	{ SPANALLOC_IOC_QUERY, SPANALLOC_QUERY_SIZE_VER0, run_query },
+	{ SPANALLOC_IOC_STATS, SPANALLOC_STATS_SIZE_VER0, run_stats },
+	{ SPANALLOC_IOC_TRIM, SPANALLOC_TRIM_SIZE_VER0, run_trim },
 };
 
 /* A command is known by letter, number and direction; its size may differ. */
@@ -407,10 +426,8 @@ static int device_mmap(struct file *file, struct vm_area_struct *vma)
 	handle = handle_at(sf, vma->vm_pgoff);
 	if (handle) {
 		first = vma->vm_pgoff - handle->pgoff;
-		if (vma_pages(vma) <= span_buffer_npages(handle->buffer) - first) {
-			buffer = handle->buffer;
-			kref_get(&buffer->ref);
-		}
+		if (vma_pages(vma) <= span_buffer_npages(handle->buffer) - first)
+			buffer = span_buffer_get(handle->buffer);
 	}
 	mutex_unlock(&sf->lock);
 	return buffer ? span_buffer_map(buffer, vma) : -EINVAL;
@@ -423,7 +440,7 @@ static int device_open(struct inode *inode, struct file *file)
 	if (!sf)
 		return -ENOMEM;
 	mutex_init(&sf->lock);
-	xa_init_flags(&sf->handles, XA_FLAGS_ALLOC1);
+	xa_init_flags(&sf->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	sf->by_offset = RB_ROOT;
 	file->private_data = sf;
 	return nonseekable_open(inode, file);
@@ -435,7 +452,9 @@ static int device_release(struct inode *inode, struct file *file)
 	struct span_handle *handle;
 	unsigned long id;
 
+	/* One by one: xa_destroy() frees all inner nodes with interrupts off. */
 	xa_for_each(&sf->handles, id, handle) {
+		xa_erase(&sf->handles, id);
 		span_buffer_put(handle->buffer);
 		kfree(handle);
 		cond_resched();
@@ -453,10 +472,9 @@ static const struct file_operations device_fops = {
 	.unlocked_ioctl = device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = device_mmap,
-	.llseek = noop_llseek,
 };
 
-static struct miscdevice device = {
+static struct miscdevice span_miscdev = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "spanalloc",
 	.fops = &device_fops,
@@ -474,18 +492,18 @@ int span_device_init(struct span_heap *heap)
 {
 	int err;
 
-	BUILD_BUG_ON(sizeof(struct spanalloc_info) != 40);
-	BUILD_BUG_ON(sizeof(struct spanalloc_alloc) != 48);
-	BUILD_BUG_ON(sizeof(struct spanalloc_free) != 8);
-	BUILD_BUG_ON(sizeof(struct spanalloc_query) != 64);
-	BUILD_BUG_ON(sizeof(struct spanalloc_heap_stats) != 280);
-	BUILD_BUG_ON(sizeof(struct spanalloc_trim) != 24);
+	BUILD_BUG_ON(sizeof(struct spanalloc_info) != SPANALLOC_INFO_SIZE_VER0);
+	BUILD_BUG_ON(sizeof(struct spanalloc_alloc) != SPANALLOC_ALLOC_SIZE_VER0);
+	BUILD_BUG_ON(sizeof(struct spanalloc_free) != SPANALLOC_FREE_SIZE_VER0);
+	BUILD_BUG_ON(sizeof(struct spanalloc_query) != SPANALLOC_QUERY_SIZE_VER0);
+	BUILD_BUG_ON(sizeof(struct spanalloc_heap_stats) != SPANALLOC_STATS_SIZE_VER0);
+	BUILD_BUG_ON(sizeof(struct spanalloc_trim) != SPANALLOC_TRIM_SIZE_VER0);
 
 	device_heap = heap;
 	err = span_buffer_init(heap);
 	if (err)
 		return err;
-	err = misc_register(&device);
+	err = misc_register(&span_miscdev);
 	if (err)
 		span_buffer_exit();
 	return err;
@@ -498,6 +516,6 @@ int span_device_init(struct span_heap *heap)
  */
 void span_device_exit(void)
 {
-	misc_deregister(&device);
+	misc_deregister(&span_miscdev);
 	span_buffer_exit();
 }

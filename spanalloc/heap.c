@@ -25,7 +25,8 @@
  * open file, then this one.
  *
  * Complexity: allocating and freeing a span among F free ones is O(log F), plus
- * one step for each granule it touches, plus zeroing where that is asked for.
+ * one step for each granule it touches, plus zeroing where that is asked for; with
+ * an alignment or contiguity, O(log F) for each candidate that does not fit, too.
  *
  * Example::
  *
@@ -42,10 +43,14 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "space.h"
+
+/* No table of an arena is longer than what kvmalloc() gives. */
+#define ARENA_PAGES_MAX	(INT_MAX / sizeof(struct span_granule))
 
 /* How many leaked spans destroying a heap names one by one. */
 #define LEAKS_NAMED	16
@@ -58,7 +63,7 @@ static int check_attr(const struct spanalloc_attr *attr)
 		return -EINVAL;
 	granule = 1UL << attr->granule_order;
 	if (!is_power_of_2(attr->arena_pages) || attr->arena_pages < granule ||
-	    attr->arena_pages > SPAN_HEAP_PAGES_MAX)
+	    attr->arena_pages > ARENA_PAGES_MAX)
 		return -EINVAL;
 	if (attr->max_pages > SPAN_HEAP_PAGES_MAX ||
 	    (attr->max_pages && attr->max_pages < granule))
@@ -108,7 +113,7 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	return heap;
 }
 
-/* Report the spans that are left, and detach the memory that nobody has. */
+/* Report the spans that are left. */
 static unsigned long report_leaks(struct span_heap *heap)
 {
 	unsigned long page, npages = 0, nspans = 0;
@@ -117,6 +122,7 @@ static unsigned long report_leaks(struct span_heap *heap)
 	for (page = 0; (span = span_map_after(&heap->arenas, page)); page = span_end(span)) {
 		if (span->state == SPAN_FREE)
 			continue;
+		cond_resched();
 		npages += span->node.npages;
 		if (nspans++ < LEAKS_NAMED)
 			pr_err("spanalloc: heap %s: leaked %lu pages at %lu, %s, by %pS\n",
@@ -145,7 +151,7 @@ static bool granule_is_held(struct span_heap *heap, struct span **at, unsigned l
 }
 
 /* Give back every granule that no leaked span touches. */
-static void give_all(struct span_heap *heap)
+static void give_unheld(struct span_heap *heap)
 {
 	struct span *at = span_map_after(&heap->arenas, 0);
 	unsigned long page;
@@ -171,6 +177,7 @@ static void delete_tables(struct span_heap *heap)
 	while ((span = span_map_after(&heap->arenas, page))) {
 		page = span_end(span);
 		span_delete(span);
+		cond_resched();
 	}
 	for (i = 0; i < heap->arenas.narenas; i++)
 		span_arena_delete(heap->arenas.dir[i]);
@@ -196,7 +203,7 @@ unsigned long span_heap_destroy(struct span_heap *heap)
 		leaked = heap->in_use_pages + heap->claimed_pages + heap->quarantined_pages;
 	} else {
 		leaked = report_leaks(heap);
-		give_all(heap);
+		give_unheld(heap);
 		delete_tables(heap);
 	}
 	kfree(heap);
@@ -208,6 +215,11 @@ static int check_owned(struct span_heap *heap, const struct span *span, bool qua
 {
 	if (heap->damaged)
 		return -EIO;
+	if (span->node.base >= heap->arenas.npages ||
+	    *span_map_slot(&heap->arenas, span->node.base) != span) {
+		WARN_ONCE(1, "spanalloc: heap %s: not a span of this heap\n", heap->name);
+		return -EINVAL;
+	}
 	if (span->state != SPAN_IN_USE &&
 	    !(quarantined && span->state == SPAN_QUARANTINED)) {
 		WARN_ONCE(1, "spanalloc: heap %s: span at %lu is %s, not in use\n",
@@ -215,7 +227,6 @@ static int check_owned(struct span_heap *heap, const struct span *span, bool qua
 		return -EINVAL;
 	}
 	if (span_end(span) > heap->arenas.npages ||
-	    *span_map_slot(&heap->arenas, span->node.base) != span ||
 	    *span_map_slot(&heap->arenas, span_end(span) - 1) != span) {
 		span_heap_damage(heap, "the map does not know a span in use");
 		return -EIO;
@@ -223,17 +234,28 @@ static int check_owned(struct span_heap *heap, const struct span *span, bool qua
 	return 0;
 }
 
+/* Take a span that its owner gives up out of the counter of its state. */
+static void uncount(struct span_heap *heap, const struct span *span)
+{
+	if (span->state == SPAN_QUARANTINED) {
+		heap->quarantined_pages -= span->node.npages;
+		return;
+	}
+	heap->in_use_pages -= span->node.npages;
+	heap->in_use_spans--;
+}
+
 /**
  * span_heap_free() - give a span back
  * @heap: the heap
  * @span: a span in use or quarantined; gone after this call
  *
- * Never fails for want of memory. A span that is not in use, a double free for
- * instance, is reported once and left alone.
+ * Never fails for want of memory. Freeing twice is a use after free: it is
+ * noticed, reported once and left alone only while the object still exists.
  *
  * Context: any but NMI; without the heap's lock.
- * Return: 0; -EINVAL if the span is not in use; -EIO if the heap is damaged, and
- * then the span is lost.
+ * Return: 0; -EINVAL if the span is not in use or of another heap; -EIO if the
+ * heap is damaged, and then the span is lost.
  */
 int span_heap_free(struct span_heap *heap, struct span *span)
 {
@@ -244,15 +266,11 @@ int span_heap_free(struct span_heap *heap, struct span *span)
 	spin_lock_irqsave(&heap->lock, irqflags);
 	err = check_owned(heap, span, true);
 	if (!err) {
-		if (span->state == SPAN_IN_USE) {
-			heap->in_use_pages -= span->node.npages;
-			heap->in_use_spans--;
-		} else {
-			heap->quarantined_pages -= span->node.npages;
-		}
+		uncount(heap, span);
+		span_map_release(&heap->arenas, span);
 		heap->stat.frees++;
-		span_map_retract(&heap->arenas, span);
-		span_space_coalesce(heap, span, &unused);
+		if (span_space_coalesce(heap, span, &unused))
+			heap->stat.merges_in_place++;
 	}
 	spin_unlock_irqrestore(&heap->lock, irqflags);
 	span_spares_drop(&unused);
@@ -273,7 +291,7 @@ int span_heap_free(struct span_heap *heap, struct span *span)
 struct span *span_heap_split(struct span_heap *heap, struct span *span,
 			     unsigned long npages, gfp_t gfp)
 {
-	struct span *upper = span_new(gfp);
+	struct span *upper = span_new(gfp & SPAN_GFP_MASK);
 	unsigned long irqflags;
 	int err;
 
@@ -295,6 +313,7 @@ struct span *span_heap_split(struct span_heap *heap, struct span *span,
 		span->node.npages = npages;
 		span_map_set_ends(&heap->arenas, span);
 		span_map_set_ends(&heap->arenas, upper);
+		span_map_hold(&heap->arenas, upper);
 		span_map_publish(&heap->arenas, upper);
 	}
 	spin_unlock_irqrestore(&heap->lock, irqflags);
@@ -321,8 +340,7 @@ int span_heap_quarantine(struct span_heap *heap, struct span *span)
 	err = check_owned(heap, span, false);
 	if (!err) {
 		heap->changes++;
-		heap->in_use_pages -= span->node.npages;
-		heap->in_use_spans--;
+		uncount(heap, span);
 		heap->quarantined_pages += span->node.npages;
 		span->state = SPAN_QUARANTINED;
 	}
@@ -376,16 +394,19 @@ struct page *span_heap_run(struct span_heap *heap, const struct span *span,
 	unsigned long step = span_heap_granule_pages(heap);
 	unsigned long page = span->node.base + index;
 	struct span_granule *granule;
+	struct page *first = NULL;
 	unsigned long irqflags;
-	struct page *first;
 
 	*npages = 0;
 	if (index >= span->node.npages)
 		return NULL;
 	spin_lock_irqsave(&heap->lock, irqflags);
 	granule = span_granule_at(&heap->arenas, page >> heap->granule_order);
-	first = span_granule_page(granule, page & (step - 1));
-	*npages = granule->scattered ? 1 : min(round_up(page + 1, step), span_end(span)) - page;
+	if (span_granule_backed(granule)) {
+		first = span_granule_page(granule, page & (step - 1));
+		*npages = granule->scattered ? 1 :
+			  min(round_up(page + 1, step), span_end(span)) - page;
+	}
 	spin_unlock_irqrestore(&heap->lock, irqflags);
 	return first;
 }

@@ -19,6 +19,10 @@
 
 struct dentry;
 
+/* What is taken over from a caller's flags: no zone, zeroing or accounting bits. */
+#define SPAN_GFP_MASK	(GFP_KERNEL | GFP_ATOMIC | __GFP_NORETRY | \
+			 __GFP_RETRY_MAYFAIL | __GFP_NOMEMALLOC)
+
 /* The largest address space of any heap: keeps sums and shifts far from overflow. */
 #define SPAN_HEAP_PAGES_MAX	BIT(40)
 
@@ -33,8 +37,8 @@ struct dentry;
  * @backing: where granules come from (invariant after create)
  * @backing_priv: handed to @backing (invariant after create)
  * @drain: if set, called without locks before an allocation that may sleep
- *         fails for want of address space; returns true if it freed something
- *         (set once, before the heap is used)
+ *         fails: frees spans that are held back (set once, before the heap is
+ *         used)
  * @drain_priv: handed to @drain
  * @list: for the registry of heaps (registry's lock)
  * @debugfs: directory of the heap (set once, before the heap is used)
@@ -48,6 +52,7 @@ struct dentry;
  * @quarantined_pages: pages of quarantined spans
  * @in_use_spans: number of spans in use
  * @backed_granules: granules that are backed
+ * @scattered_granules: of these, those made of single pages
  * @changes: goes up with every change, so that a check in batches can tell
  *           whether its sums mean anything
  * @damaged: an invariant was found broken; the heap refuses further work
@@ -61,7 +66,7 @@ struct span_heap {
 	int retain_percent;
 	const struct span_backing_ops *backing;
 	void *backing_priv;
-	bool (*drain)(void *priv);
+	void (*drain)(void *priv);
 	void *drain_priv;
 	struct list_head list;
 	struct dentry *debugfs;
@@ -75,6 +80,7 @@ struct span_heap {
 	unsigned long quarantined_pages;
 	unsigned long in_use_spans;
 	unsigned long backed_granules;
+	unsigned long scattered_granules;
 	u64 changes;
 	bool damaged;
 	struct spanalloc_stats stat;

@@ -15,8 +15,8 @@
  * The check verifies every numbered invariant (1 to 5 in treap.c, 6 to 10 in
  * space.c) from the span map and the granule table up: it visits every span by
  * address, verifies the tree's conditions at each free one, which are local and
- * together make the global ones, recounts what each free span counts, and every
- * slot of the map. The counters are compared with the sums if the heap did not
+ * together make the global ones, recounts what each free span counts, and reads
+ * the map. The counters are compared with the sums if the heap did not
  * change between the first batch and the last.
  *
  * Locking: takes the heap's lock, a batch at a time.
@@ -54,7 +54,9 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 	stats->largest_free_pages = root ? root->subtree_max : 0;
 	stats->free_spans = heap->treap.nspans;
 	stats->in_use_spans = heap->in_use_spans;
-	stats->metadata_bytes = sizeof(*heap) + span_arenas_bytes(&heap->arenas);
+	stats->metadata_bytes = sizeof(*heap) + span_arenas_bytes(&heap->arenas) +
+				(heap->scattered_granules << heap->granule_order) *
+				sizeof(struct page *);
 	stats->tree_inserts = heap->treap.ninserts;
 	stats->tree_erases = heap->treap.nerases;
 	spin_unlock_irqrestore(&heap->lock, irqflags);
@@ -63,43 +65,42 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 	stats->max_pages = heap->max_pages;
 }
 
-/* Is there a span that begins at @page? Any slot that is not NULL has a live span. */
-static struct span *begins_at(struct span_heap *heap, unsigned long page)
+/* The span that a slot leads to, if that covers @page. A span in a slot is alive. */
+static struct span *covers(struct span *span, unsigned long page)
 {
-	struct span *span = *span_map_slot(&heap->arenas, page);
-
-	return span && span->node.base == page ? span : NULL;
+	return span && span->node.base <= page && page < span_end(span) ? span : NULL;
 }
 
 /*
- * The span that covers @page, or else the next one above it. Only inside a
- * claimed span is there nothing that leads to its base; its end is near then, or
- * will be when the claim is published.
+ * The span that covers @page. Inside a claim no bit leads to its base, but the
+ * beginning of the next granule, or its end before that, does.
  */
 static struct span *seek(struct span_heap *heap, unsigned long page)
 {
+	unsigned long step = span_heap_granule_pages(heap), at = page, end;
 	struct span_treap_node *node;
 	struct span *span;
 
 	if (page >= heap->arenas.npages)
 		return NULL;
-	span = begins_at(heap, page) ? : span_map_lookup(&heap->arenas, page);
+	span = covers(*span_map_slot(&heap->arenas, page), page) ? :
+	       span_map_lookup(&heap->arenas, page);
 	if (span)
 		return span;
 	node = span_treap_last_below(&heap->treap, page, SPAN_FILTER_ALL);
-	if (node && node->base + node->npages > page)
+	if (covers(span_of(node), page))
 		return span_of(node);
-	while (++page < heap->arenas.npages)
-		if (begins_at(heap, page))
-			return begins_at(heap, page);
-	return NULL;
+	end = min(round_up(page + 1, step) + 1, heap->arenas.npages);
+	while (!span && ++at < end)
+		span = covers(*span_map_slot(&heap->arenas, at), page);
+	return span;
 }
 
 /**
- * span_heap_next_span() - the span at or above an address
+ * span_heap_next_span() - the span at an address
  * @heap: the heap
  * @page: any page number
- * @info: out: the span that covers @page, or the first one above
+ * @info: out: the span that covers @page
  *
  * Context: any but NMI; without the heap's lock.
  * Return: false at the end of the address space.
@@ -134,7 +135,7 @@ bool span_heap_next_span(struct span_heap *heap, unsigned long page,
  * @changes: the heap's at the end of the last batch
  * @same: the heap did not change between batches
  * @every_slot: read the slots of all pages
- * @before: the span visited last, NULL at the start of a batch
+ * @before: the span below the one that is visited
  * @claimed: pages of claimed spans
  * @in_use: pages of spans in use
  * @quarantined: pages of quarantined spans
@@ -143,6 +144,7 @@ bool span_heap_next_span(struct span_heap *heap, unsigned long page,
  * @idle: idle granules that free spans count
  * @in_use_spans: spans in use
  * @backed: backed granules
+ * @scattered: of these, those made of single pages
  */
 struct walk {
 	struct span_heap *heap;
@@ -160,6 +162,7 @@ struct walk {
 	unsigned long idle;
 	unsigned long in_use_spans;
 	unsigned long backed;
+	unsigned long scattered;
 };
 
 static enum span_invariant check_free(struct walk *walk, struct span *span)
@@ -206,19 +209,30 @@ static bool slot_is_right(struct walk *walk, struct span *span, unsigned long pa
 {
 	struct span_arenas *arenas = &walk->heap->arenas;
 	unsigned long step = span_heap_granule_pages(walk->heap);
-	bool held = span->state == SPAN_IN_USE || span->state == SPAN_QUARANTINED;
+	bool held = span->state != SPAN_FREE;
+	bool started = held && span->state != SPAN_CLAIMED;
 	bool first = page == span->node.base, last = page == span_end(span) - 1;
 	bool slot = first || last || (held && !(page & (step - 1)));
 
 	return *span_map_slot(arenas, page) == (slot ? span : NULL) &&
 	       test_bit(span_arena_offset(arenas, page),
-			span_arena_of(arenas, page)->starts) == (held && first);
+			span_arena_of(arenas, page)->starts) == (started && first);
+}
+
+static void count_granule(struct walk *walk, unsigned long page)
+{
+	struct span_arenas *arenas = &walk->heap->arenas;
+	struct span_granule *granule = span_granule_at(arenas, page >> arenas->granule_order);
+
+	walk->report->granules++;
+	walk->backed += span_granule_backed(granule);
+	walk->scattered += granule->scattered;
 }
 
 /*
- * In one hold, every slot is read. In batches, only those at the ends and at the
- * beginnings of granules, which are all that lookups rely on: reading a slot for
- * each page of a long span would hold the lock for too long.
+ * In one hold, every slot is read. In batches, all bits, but only the slots at the
+ * ends and at the beginnings of granules, which are those that lookups rely on:
+ * reading a slot for each page of a long span would hold the lock for too long.
  */
 static enum span_invariant check_map(struct walk *walk, struct span *span)
 {
@@ -226,16 +240,14 @@ static enum span_invariant check_map(struct walk *walk, struct span *span)
 	unsigned long step = span_heap_granule_pages(walk->heap);
 	unsigned long page = span->node.base;
 
-	if (!slot_is_right(walk, span, span_end(span) - 1))
+	if (!slot_is_right(walk, span, span_end(span) - 1) ||
+	    span_map_start_in(arenas, page + 1, span_end(span)))
 		return SPAN_INV_MAP;
 	while (page < span_end(span)) {
 		if (!slot_is_right(walk, span, page))
 			return SPAN_INV_MAP;
-		if (!(page & (step - 1))) {
-			walk->report->granules++;
-			walk->backed += span_granule_backed(span_granule_at(arenas,
-						page >> arenas->granule_order));
-		}
+		if (!(page & (step - 1)))
+			count_granule(walk, page);
 		page = walk->every_slot ? page + 1 : round_up(page + 1, step);
 	}
 	return SPAN_INV_NONE;
@@ -267,7 +279,8 @@ static bool sums_differ(const struct walk *walk)
 	       walk->released != heap->treap.nreleased ||
 	       walk->idle != heap->treap.ngranules_idle ||
 	       walk->report->free_spans != heap->treap.nspans ||
-	       walk->backed != heap->backed_granules;
+	       walk->backed != heap->backed_granules ||
+	       walk->scattered != heap->scattered_granules;
 }
 
 /* One hold of the lock, over at most @batch spans. Returns true when done. */
@@ -275,6 +288,7 @@ static bool check_batch(struct walk *walk, unsigned int batch)
 {
 	struct span_heap *heap = walk->heap;
 	struct span_report *report = walk->report;
+	unsigned long work = report->spans + report->granules;
 	struct span *span = seek(heap, walk->page);
 
 	if (walk->changes != heap->changes) {
@@ -282,14 +296,15 @@ static bool check_batch(struct walk *walk, unsigned int batch)
 		walk->same = false;
 		walk->page = span ? span->node.base : heap->arenas.npages;
 	}
-	for (walk->before = NULL; span; span = span_map_after(&heap->arenas, walk->page)) {
+	walk->before = span ? span_map_before(&heap->arenas, span->node.base) : NULL;
+	for (; span; span = span_map_after(&heap->arenas, walk->page)) {
 		report->page = walk->page;
 		report->invariant = check_span(walk, span);
 		if (report->invariant)
 			return true;
 		walk->page = span_end(span);
 		walk->before = span;
-		if (batch && !--batch)
+		if (batch && report->spans + report->granules - work >= batch)
 			break;
 	}
 	walk->changes = heap->changes;
@@ -307,8 +322,8 @@ static bool check_batch(struct walk *walk, unsigned int batch)
 /**
  * span_heap_check() - verify every invariant of a heap and recount its counters
  * @heap: the heap
- * @batch: spans to visit before the lock is dropped for a moment; 0 visits all
- *         in one hold, for tests
+ * @batch: spans and granules to visit before the lock is dropped for a moment; 0
+ *         visits all, and reads every slot of the map, in one hold, for tests
  * @report: out: what was found
  *
  * A heap that is found damaged refuses further work from here on.

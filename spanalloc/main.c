@@ -7,6 +7,7 @@
 #include <linux/spanalloc.h>
 #include <linux/stringify.h>
 
+#include "buffer.h"
 #include "compat.h"
 #include "internal.h"
 #include "span.h"
@@ -15,8 +16,8 @@
 			    __stringify(SPAN_VERSION_MINOR) "." \
 			    __stringify(SPAN_VERSION_PATCH)
 
-/* Offsets for mmap() have to stay below 2^44 bytes; see buffer.h. */
-#define DEVICE_PAGES_MAX	BIT(43 - PAGE_SHIFT)
+/* What mmap() can reach. */
+#define DEVICE_PAGES_MAX	(SPAN_OFFSET_END - SPAN_OFFSET_BIAS)
 
 static int granule_order = -1;
 module_param(granule_order, int, 0444);
@@ -45,19 +46,23 @@ static int __init span_module_init(void)
 		.nid = NUMA_NO_NODE,
 		.granule_order = granule_order == -1 ? SPANALLOC_ORDER_DEFAULT : granule_order,
 		.arena_pages = arena_pages,
-		.max_pages = max_pages ? : totalram_pages() / 2,
+		.max_pages = max_pages ? : min(totalram_pages() / 2, DEVICE_PAGES_MAX),
 		.retain_percent = retain_percent,
 	};
 	struct spanalloc_stats stats;
 	int err;
 
-	if (attr.max_pages > DEVICE_PAGES_MAX)
+	if (attr.max_pages > DEVICE_PAGES_MAX) {
+		pr_err("spanalloc: max_pages is above %lu\n", DEVICE_PAGES_MAX);
 		return -EINVAL;
+	}
 	err = span_cache_init();
 	if (err)
 		return err;
 	span_debugfs_init();
 	err = span_client_init(&attr);
+	if (err == -EINVAL)
+		pr_err("spanalloc: granule_order, arena_pages, max_pages or retain_percent makes no sense\n");
 	if (err)
 		goto exit_debugfs;
 	err = span_device_init(spanalloc_default_heap());

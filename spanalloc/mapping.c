@@ -21,8 +21,9 @@
  * that tracks dirty pages, which long-term pins are refused on.
  *
  * If mapping fails half way, other threads may have touched the pages already.
- * The kernel unmaps what was mapped and puts the internal file, and with it the
- * reference, which goes through the pin gate like any other.
+ * The kernel puts the internal file first and unmaps afterwards. The release is
+ * normally deferred until the return to user space; where it is not, the page
+ * tables still hold references, and the pin gate sends the buffer to quarantine.
  *
  * Locking: .mmap runs under mmap_lock for writing, .fault under mmap_lock for
  * reading or the lock of the VMA. Both take the heap's lock inside span_heap_run()
@@ -127,7 +128,7 @@ static int insert_all(struct span_buffer *buffer, struct vm_area_struct *vma)
  * @vma: a VMA whose offset and length lie within the buffer
  *
  * Context: may sleep; mmap_lock is held for writing.
- * Return: 0, -ENOMEM, -ENFILE or -EINTR.
+ * Return: 0, -ENOMEM, -ENFILE, -EINTR, or what vm_insert_pages() says.
  */
 int span_buffer_map(struct span_buffer *buffer, struct vm_area_struct *vma)
 {

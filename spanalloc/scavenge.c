@@ -70,6 +70,7 @@ static void detach_from(struct span_heap *heap, struct span_treap_node *node,
 		granule = span_granule_at(&heap->arenas, page >> heap->granule_order);
 		if (!span_granule_backed(granule))
 			continue;
+		heap->scattered_granules -= granule->scattered;
 		span_granule_detach(granule, &batch->block[batch->n++]);
 		lost.ngranules_idle++;
 		lost.nreleased += step;
@@ -118,8 +119,7 @@ static bool detach_batch(struct span_heap *heap, struct batch *batch)
  * becomes idle above the position of a scavenge that is under way waits for the
  * next.
  *
- * Context: any in which the backing can give (for the buddy allocator: any but
- * NMI); without the heap's lock.
+ * Context: may sleep; without the heap's lock.
  * Return: number of pages given back.
  */
 unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages)
@@ -132,6 +132,7 @@ unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages)
 	unsigned int i;
 	bool more;
 
+	might_sleep();
 	if (!npages)
 		return 0;
 	do {
@@ -140,6 +141,7 @@ unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages)
 			heap->backing->give(heap->backing_priv, &batch.block[i],
 					    heap->granule_order);
 		done += batch.n * step;
+		cond_resched();
 	} while (more);
 	return done;
 }

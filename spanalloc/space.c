@@ -29,7 +29,7 @@
  * 6. no two neighbouring spans are both free;
  * 7. spans follow one another without gap and without overlap;
  * 8. the span map leads to the right span from both ends of every span, and
- *    from every page of a span in use; its other slots are NULL;
+ *    from every page of a span in use; its other slots are as arena.c says;
  * 9. every granule that a span in use touches is backed, and the counts of
  *    released pages and idle granules of each free span are those of the table;
  * 10. the heap's counters are the sums over spans and granules.
@@ -39,9 +39,10 @@
  * merging leaves over goes out to it.
  */
 
-#include <linux/bitmap.h>
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
+#include <linux/module.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -55,15 +56,19 @@
  * @what: what was found
  *
  * A broken invariant means that somebody's pages may be handed out twice: the
- * one safe thing is to stop, and to leak rather than to free.
+ * one safe thing is to stop, and to leak rather than to free. The module cannot
+ * be unloaded any more, since its objects are lost.
  *
  * Context: any; the caller holds the heap's lock.
  */
 void span_heap_damage(struct span_heap *heap, const char *what)
 {
-	if (!heap->damaged)
-		WARN_ONCE(1, "spanalloc: heap %s is damaged: %s\n", heap->name, what);
+	if (heap->damaged)
+		return;
 	heap->damaged = true;
+	__module_get(THIS_MODULE);
+	pr_err("spanalloc: heap %s is damaged: %s\n", heap->name, what);
+	WARN_ONCE(1, "spanalloc: a heap is damaged\n");
 }
 
 /**
@@ -114,20 +119,20 @@ static void tree_insert(struct span_heap *heap, struct span *span)
 }
 
 /**
- * struct border - a new shape for a span that stays in the tree
+ * struct extent - where a span lies and what it counts
  * @base: its first page
  * @npages: its length
  * @tally: its counts
  */
-struct border {
+struct extent {
 	unsigned long base;
 	unsigned long npages;
 	struct span_tally tally;
 };
 
-static void move_border(struct span_treap_node *node, void *arg)
+static void set_extent(struct span_treap_node *node, void *arg)
 {
-	const struct border *to = arg;
+	const struct extent *to = arg;
 
 	node->base = to->base;
 	node->npages = to->npages;
@@ -135,11 +140,11 @@ static void move_border(struct span_treap_node *node, void *arg)
 	node->ngranules_idle = to->tally.ngranules_idle;
 }
 
-/* Give @span, which is in no tree, the shape and counts of @border. */
-static void shape(struct span_heap *heap, struct span *span,
-		  const struct border *border)
+/* Give @span, which is in no tree, the place and the counts of @extent. */
+static void set_shape(struct span_heap *heap, struct span *span,
+		      const struct extent *extent)
 {
-	move_border(&span->node, (void *)border);
+	set_extent(&span->node, (void *)extent);
 	span_map_set_ends(&heap->arenas, span);
 }
 
@@ -151,16 +156,16 @@ static void shape(struct span_heap *heap, struct span *span,
  */
 static void tally_sides(struct span_heap *heap, const struct span *from,
 			unsigned long base, unsigned long end,
-			struct border *below, struct border *above)
+			struct extent *below, struct extent *above)
 {
 	struct span_tally run = span_tally_run(&heap->arenas, base, end,
 					       from->node.base, span_end(from));
 	unsigned long nreleased = from->node.nreleased - run.nreleased;
 	unsigned long nidle = from->node.ngranules_idle - run.ngranules_idle;
-	struct border *shorter, *longer;
+	struct extent *shorter, *longer;
 
-	*below = (struct border) { .base = from->node.base, .npages = base - from->node.base };
-	*above = (struct border) { .base = end, .npages = span_end(from) - end };
+	*below = (struct extent) { .base = from->node.base, .npages = base - from->node.base };
+	*above = (struct extent) { .base = end, .npages = span_end(from) - end };
 	shorter = below->npages < above->npages ? below : above;
 	longer = shorter == below ? above : below;
 	if (shorter->npages) {
@@ -189,7 +194,7 @@ struct span *span_space_carve(struct span_heap *heap, struct span *from,
 			      unsigned long base, unsigned long npages,
 			      struct span_spares *spares)
 {
-	struct border below, above, run = { .base = base, .npages = npages };
+	struct extent below, above, run = { .base = base, .npages = npages };
 	struct span *span;
 
 	heap->changes++;
@@ -199,6 +204,7 @@ struct span *span_space_carve(struct span_heap *heap, struct span *from,
 		from->node.nreleased = 0;
 		from->node.ngranules_idle = 0;
 		from->state = SPAN_CLAIMED;
+		span_map_hold(&heap->arenas, from);
 		return from;
 	}
 
@@ -206,18 +212,32 @@ struct span *span_space_carve(struct span_heap *heap, struct span *from,
 	span = spares->span[--spares->n];
 	span->state = SPAN_CLAIMED;
 	/* The tree holds no free span over the run by the time the run has a map entry. */
-	span_treap_mutate(&heap->treap, &from->node, move_border,
+	span_treap_mutate(&heap->treap, &from->node, set_extent,
 			  below.npages ? &below : &above);
-	heap->stat.splits_in_place++;
 	span_map_set_ends(&heap->arenas, from);
-	shape(heap, span, &run);
+	set_shape(heap, span, &run);
+	span_map_hold(&heap->arenas, span);
 	if (below.npages && above.npages) {
 		struct span *rest = spares->span[--spares->n];
 
-		shape(heap, rest, &above);
+		set_shape(heap, rest, &above);
 		tree_insert(heap, rest);
 	}
 	return span;
+}
+
+static struct span *if_free(struct span *span)
+{
+	return span && span->state == SPAN_FREE ? span : NULL;
+}
+
+/* Add a free neighbour to @whole, which it touches. */
+static void take_in(struct extent *whole, const struct span *neighbour)
+{
+	whole->base = min(whole->base, neighbour->node.base);
+	whole->npages += neighbour->node.npages;
+	whole->tally.nreleased += neighbour->node.nreleased;
+	whole->tally.ngranules_idle += neighbour->node.ngranules_idle;
 }
 
 /**
@@ -234,57 +254,43 @@ struct span *span_space_carve(struct span_heap *heap, struct span *from,
  *
  * Context: any; the caller holds the heap's lock. O(log n) and O(granules of
  * @span). Never fails.
+ * Return: true if a neighbour grew, in place.
  */
-void span_space_coalesce(struct span_heap *heap, struct span *span,
+bool span_space_coalesce(struct span_heap *heap, struct span *span,
 			 struct span_spares *unused)
 {
 	unsigned long base = span->node.base, end = span_end(span);
-	struct span *below = span_map_before(&heap->arenas, base);
-	struct span *above = span_map_after(&heap->arenas, end);
-	struct border whole = { .base = base, .npages = span->node.npages };
+	struct span *below = if_free(span_map_before(&heap->arenas, base));
+	struct span *above = if_free(span_map_after(&heap->arenas, end));
+	struct span *kept = below ? : above;
+	struct extent whole = { .base = base, .npages = span->node.npages };
 	struct span_tally run;
 
 	heap->changes++;
-	if (below && below->state != SPAN_FREE)
-		below = NULL;
-	if (above && above->state != SPAN_FREE)
-		above = NULL;
-	if (below) {
-		whole.base = below->node.base;
-		whole.npages += below->node.npages;
-		whole.tally.nreleased += below->node.nreleased;
-		whole.tally.ngranules_idle += below->node.ngranules_idle;
-	}
-	if (above) {
-		whole.npages += above->node.npages;
-		whole.tally.nreleased += above->node.nreleased;
-		whole.tally.ngranules_idle += above->node.ngranules_idle;
-	}
+	if (below)
+		take_in(&whole, below);
+	if (above)
+		take_in(&whole, above);
 	run = span_tally_run(&heap->arenas, base, end, whole.base,
 			     whole.base + whole.npages);
 	whole.tally.nreleased += run.nreleased;
 	whole.tally.ngranules_idle += run.ngranules_idle;
-
-	if (!below && !above) {
-		shape(heap, span, &whole);
+	if (!kept) {
+		set_shape(heap, span, &whole);
 		tree_insert(heap, span);
-		return;
+		return false;
+	}
+	if (below && above) {
+		span_treap_erase(&heap->treap, &above->node);
+		span_map_forget_ends(&heap->arenas, end, above->node.npages);
+		spares_put(unused, above);
 	}
 	span_map_forget_ends(&heap->arenas, base, span->node.npages);
 	spares_put(unused, span);
-	if (below && above) {
-		span_treap_erase(&heap->treap, &above->node);
-		span_map_forget_ends(&heap->arenas, above->node.base, above->node.npages);
-		spares_put(unused, above);
-	}
-	if (below)
-		span_map_forget_ends(&heap->arenas, below->node.base, below->node.npages);
-	else
-		span_map_forget_ends(&heap->arenas, above->node.base, above->node.npages);
-	span = below ? : above;
-	span_treap_mutate(&heap->treap, &span->node, move_border, &whole);
-	span_map_set_ends(&heap->arenas, span);
-	heap->stat.merges_in_place++;
+	span_map_forget_ends(&heap->arenas, kept->node.base, kept->node.npages);
+	span_treap_mutate(&heap->treap, &kept->node, set_extent, &whole);
+	span_map_set_ends(&heap->arenas, kept);
+	return true;
 }
 
 static void lose_released(struct span_treap_node *node, void *arg)
@@ -323,8 +329,10 @@ void span_space_install(struct span_heap *heap, struct span *claim,
 	heap->changes++;
 	heap->backed_granules++;
 	heap->stat.backed++;
-	if (block->scattered)
+	if (block->scattered) {
 		heap->stat.backed_scattered++;
+		heap->scattered_granules++;
+	}
 	span_granule_install(span_granule_at(&heap->arenas, index), block,
 			     heap->granule_order);
 

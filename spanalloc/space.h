@@ -48,7 +48,7 @@ struct span_growth {
 struct span *span_space_carve(struct span_heap *heap, struct span *from,
 			      unsigned long base, unsigned long npages,
 			      struct span_spares *spares);
-void span_space_coalesce(struct span_heap *heap, struct span *span,
+bool span_space_coalesce(struct span_heap *heap, struct span *span,
 			 struct span_spares *unused);
 void span_space_install(struct span_heap *heap, struct span *claim,
 			unsigned long index, const struct span_block *block);

@@ -11,6 +11,7 @@
  * object. One slab cache serves all heaps.
  */
 
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/slab.h>
 
@@ -75,6 +76,7 @@ void span_delete(struct span *span)
  * span_state_name() - what people call a state
  * @state: an enum span_state
  *
+ * Context: any.
  * Return: a constant string.
  */
 const char *span_state_name(u8 state)

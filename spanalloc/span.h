@@ -34,7 +34,7 @@ enum span_state {
  * @state: an enum span_state
  * @owner: number that the allocator's caller knows its owner by: a process id
  *         for the device, 0 for kernel clients
- * @caller: code address that asked for the span (while not free)
+ * @caller: code address that asked for the span; 0 while it is free
  *
  * One object serves a span all its life; splitting takes one more, merging
  * gives one back. All fields are protected by the heap's lock; @node.base and

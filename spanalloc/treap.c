@@ -343,8 +343,9 @@ static struct span_treap_node *first_above(const struct span_treap *treap,
 }
 
 /* Lowest place for a run in one span, in *@base; false if there is none. */
-static bool place(const struct span_treap_node *node,
-		  const struct span_treap_window *window, unsigned long *base)
+static bool place_in_span(const struct span_treap_node *node,
+			  const struct span_treap_window *window,
+			  unsigned long *base)
 {
 	unsigned long end = node->base + node->npages;
 	unsigned long at = max(node->base, window->from);
@@ -373,13 +374,16 @@ static bool place(const struct span_treap_node *node,
  *
  * Exact: tries each span that is long enough in address order, and does not
  * ask for length plus alignment as searches that prune by an inflated length do.
+ * Since that can be many spans, @window->tries bounds them: when so many have
+ * been tried in vain and there are more, the result is NULL, @window->tries is 0,
+ * and @window->from has moved to where the search is to go on.
  *
  * Context: any; the caller holds the tree's lock. O(k log n) for k spans that
  * are long enough but hold no such run.
  * Return: the node that contains the run, or NULL.
  */
 struct span_treap_node *span_treap_find(const struct span_treap *treap,
-					const struct span_treap_window *window,
+					struct span_treap_window *window,
 					unsigned long *base)
 {
 	struct span_treap_node *node;
@@ -390,8 +394,13 @@ struct span_treap_node *span_treap_find(const struct span_treap *treap,
 		node = span_treap_first_fit(treap, window->npages);
 	if (node && node->npages < window->npages)
 		node = next_fit(node, window->npages);
-	while (node && !place(node, window, base))
+	while (node && !place_in_span(node, window, base)) {
 		node = next_fit(node, window->npages);
+		if (node && window->tries && !--window->tries) {
+			window->from = node->base;
+			return NULL;
+		}
+	}
 	return node;
 }
 

@@ -20,10 +20,9 @@
  * @nreleased: pages of the span that lie in released granules
  * @ngranules_idle: whole backed granules inside the span
  *
- * Everything a first-fit descent reads lies in the first 48 bytes. All fields
- * are protected by whatever protects the tree; while a node is in a tree only
- * span_treap_mutate() may change @base, @npages, @nreleased and
- * @ngranules_idle.
+ * Everything a first-fit descent reads comes first. All fields are protected by
+ * whatever protects the tree; while a node is in a tree only span_treap_mutate()
+ * may change @base, @npages, @nreleased and @ngranules_idle.
  */
 struct span_treap_node {
 	struct rb_node rb;
@@ -95,12 +94,14 @@ static inline u8 span_treap_filter(unsigned int mask, unsigned int match)
  * @boundary: the run crosses no multiple of this power of two (0: any); not
  *            smaller than @npages
  * @from: the run's first page is not below this one
+ * @tries: spans to try at most, 0 for all; see span_treap_find()
  */
 struct span_treap_window {
 	unsigned long npages;
 	unsigned long align;
 	unsigned long boundary;
 	unsigned long from;
+	unsigned long tries;
 };
 
 /* Numbers of the invariants that span_treap_check_node() verifies; see treap.c. */
@@ -126,7 +127,7 @@ void span_treap_erase(struct span_treap *treap, struct span_treap_node *node);
 struct span_treap_node *span_treap_first_fit(const struct span_treap *treap,
 					     unsigned long npages);
 struct span_treap_node *span_treap_find(const struct span_treap *treap,
-					const struct span_treap_window *window,
+					struct span_treap_window *window,
 					unsigned long *base);
 
 struct span_treap_node *span_treap_start(const struct span_treap *treap, u8 filter);

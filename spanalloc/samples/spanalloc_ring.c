@@ -143,6 +143,7 @@ static int __init ring_init(void)
 		.retain_percent = SPANALLOC_RETAIN_ALL,
 	};
 	struct spanalloc_stats stats;
+	unsigned long released;
 	int err;
 
 	heap = spanalloc_heap_create(&attr);
@@ -157,9 +158,9 @@ static int __init ring_init(void)
 		spanalloc_heap_destroy(heap);
 		return err;
 	}
+	released = spanalloc_scavenge(heap, ~0UL);
 	pr_info("spanalloc_ring: OK, %lu buffers, %lu pages verified, %llu splits and %llu merges in place, %lu pages given back\n",
-		next_tag, npages_seen, stats.splits_in_place, stats.merges_in_place,
-		spanalloc_scavenge(heap, ~0UL));
+		next_tag, npages_seen, stats.splits_in_place, stats.merges_in_place, released);
 	return 0;
 }
 
@@ -171,6 +172,7 @@ static void __exit ring_exit(void)
 module_init(ring_init);
 module_exit(ring_exit);
 
+/* A client for one kernel says MODULE_IMPORT_NS() itself. */
 SPAN_IMPORT();
 MODULE_AUTHOR("The spanalloc authors");
 MODULE_DESCRIPTION("Sample client of spanalloc: a ring of odd-sized buffers");

@@ -20,7 +20,7 @@ struct span_heap;
 /* The longest name of a heap, without the terminating zero. */
 #define SPANALLOC_NAME_MAX	31
 
-/* No limit on the address space of a heap but that of the machine. */
+/* No limit on the address space of a heap but the pages of the machine. */
 #define SPANALLOC_NO_LIMIT	0
 /* Never release idle granules on allocation. */
 #define SPANALLOC_RETAIN_ALL	(-1)
@@ -31,12 +31,13 @@ struct span_heap;
  * struct spanalloc_attr - how a heap is to be
  * @name: unique among the heaps; letters, digits, '.', '_' and '-', not
  *        beginning with '.', at most SPANALLOC_NAME_MAX characters
- * @nid: NUMA node to take memory from, or NUMA_NO_NODE
+ * @nid: NUMA node to prefer for memory, or NUMA_NO_NODE
  * @granule_order: memory is taken from and returned to the buddy allocator in
  *                 granules of 2^@granule_order pages; SPANALLOC_ORDER_DEFAULT
  *                 chooses
  * @arena_pages: address space is added in steps of this many pages, a power of
- *               two not smaller than a granule; 0 means 64 MiB
+ *               two not smaller than a granule; 0 means 64 MiB, or a granule if
+ *               that is more
  * @max_pages: address space ends here; rounded down to whole granules;
  *             SPANALLOC_NO_LIMIT means as many pages as the machine has
  * @retain_percent: before an allocation that may sleep backs a further granule,
@@ -72,8 +73,7 @@ struct spanalloc_attr {
  * @largest_free_pages: length of the longest free span
  * @free_spans: number of free spans
  * @in_use_spans: number of spans in use
- * @metadata_bytes: bytes of the span map, the granule table and the directory;
- *                  span objects come on top
+ * @metadata_bytes: bytes of the heap's tables; span objects come on top
  * @granule_pages: pages of a granule
  * @arena_pages: pages of an arena
  * @max_pages: limit of the address space, in pages
@@ -142,7 +142,6 @@ struct spanalloc_stats {
 static inline unsigned int
 spanalloc_fragmentation(const struct spanalloc_stats *stats)
 {
-	/* Divided first where the product could overflow; 2^54 pages cannot be. */
 	if (!stats->free_pages)
 		return 0;
 	return 1000 - stats->largest_free_pages * 1000 / stats->free_pages;

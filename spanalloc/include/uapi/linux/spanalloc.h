@@ -8,7 +8,7 @@
  * size, or its unknown tail cleared. A structure shorter than its first version
  * is refused with EINVAL, an unknown command with ENOTTY. Fields called reserved
  * and flags that are not listed here must be zero (else EINVAL). A call that
- * fails changes nothing.
+ * fails makes and destroys no allocation. Any call can fail with EFAULT.
  *
  * Lengths, alignments and bases are in pages of the machine's page size; offsets
  * for mmap() are in bytes.
@@ -53,19 +53,22 @@ struct spanalloc_info {
 /**
  * struct spanalloc_alloc - make an allocation
  * @npages: in: length, at least 1
- * @align: in: base is a multiple of this power of two of pages; 0 means any
+ * @align: in: base is a multiple of this power of two of pages; 0 means any. With
+ *         SPANALLOC_ALLOC_CONTIG, up to a granule, so is the physical address
  * @flags: in: SPANALLOC_ALLOC_*
  * @handle: out: names the allocation in this open file; never 0
  * @offset: out: where mmap() of this open file finds the allocation's first byte
  * @reserved: in: zero; out: zero
  *
- * Memory arrives zeroed. An allocation lives until it is freed or its file is
- * closed, and after that for as long as it is mapped or a page of it is in use
- * by the kernel, for direct I/O for instance.
+ * Memory arrives zeroed, and all of it is there when the call returns. An
+ * allocation lives until it is freed or its file is closed, and after that
+ * for as long as it is mapped or a page of it is in use by the kernel, for direct
+ * I/O for instance.
  *
  * Errors: EINVAL (length, alignment, flag, reserved field, a contiguous length
  * above a granule), EDQUOT (the heap's limit leaves too few pages), ENOSPC
- * (no free run is long enough), ENOMEM (the system has no memory), EINTR.
+ * (no free run is long enough), ENOMEM (the system has no memory),
+ * EINTR (a fatal signal), EIO (the heap was found damaged).
  */
 struct spanalloc_alloc {
 	__u64 npages;
@@ -76,19 +79,26 @@ struct spanalloc_alloc {
 	__u64 reserved[2];
 };
 
+/* struct spanalloc_free: @state */
+#define SPANALLOC_FREE_DEFERRED		(1U << 0)	/* mapped still */
+
 /**
  * struct spanalloc_free - give up an allocation
  * @handle: in: what alloc returned
  * @flags: in: zero
+ * @state: out: SPANALLOC_FREE_*
+ * @reserved: in: zero; out: zero
  *
  * The handle and the offset are dead at once. Mappings go on working; the pages
- * return when the last one is gone.
+ * return when the last one is gone, and nothing in the kernel uses them any more.
  *
- * Errors: ENOENT (no such handle in this open file), EINVAL (flags).
+ * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved).
  */
 struct spanalloc_free {
 	__u32 handle;
 	__u32 flags;
+	__u32 state;
+	__u32 reserved;
 };
 
 /* struct spanalloc_query: @state */
@@ -101,7 +111,8 @@ struct spanalloc_free {
  * @npages: out: length
  * @offset: out: offset for mmap()
  * @base: out: first page in the heap's address space
- * @nruns: out: number of physically contiguous runs it consists of
+ * @nruns: out: number of physically contiguous runs it consists of, those that
+ *         go on from one granule to the next counted once
  * @nmaps: out: mmap() calls whose mappings are not all gone
  * @state: out: SPANALLOC_QUERY_*
  * @reserved: in: zero; out: zero
@@ -158,6 +169,9 @@ struct spanalloc_query {
  * @backed_scattered: out: of these, those made of single pages
  * @backing_races: out: granules taken in vain
  * @scavenged_pages: out: pages returned to the system
+ *
+ * From @allocs_exact on, single counters may read 0 in later versions: how the
+ * heap is made may change.
  *
  * Errors: EINVAL (flags, reserved).
  */
@@ -219,9 +233,17 @@ struct spanalloc_trim {
 	__u64 released;
 };
 
+/* Sizes of the structures' first versions, which every later kernel takes. */
+#define SPANALLOC_INFO_SIZE_VER0	40
+#define SPANALLOC_ALLOC_SIZE_VER0	48
+#define SPANALLOC_FREE_SIZE_VER0	16
+#define SPANALLOC_QUERY_SIZE_VER0	64
+#define SPANALLOC_STATS_SIZE_VER0	280
+#define SPANALLOC_TRIM_SIZE_VER0	24
+
 #define SPANALLOC_IOC_INFO	_IOWR(SPANALLOC_IOC_MAGIC, 0x00, struct spanalloc_info)
 #define SPANALLOC_IOC_ALLOC	_IOWR(SPANALLOC_IOC_MAGIC, 0x01, struct spanalloc_alloc)
-#define SPANALLOC_IOC_FREE	_IOW(SPANALLOC_IOC_MAGIC, 0x02, struct spanalloc_free)
+#define SPANALLOC_IOC_FREE	_IOWR(SPANALLOC_IOC_MAGIC, 0x02, struct spanalloc_free)
 #define SPANALLOC_IOC_QUERY	_IOWR(SPANALLOC_IOC_MAGIC, 0x03, struct spanalloc_query)
 #define SPANALLOC_IOC_STATS	_IOWR(SPANALLOC_IOC_MAGIC, 0x04, struct spanalloc_heap_stats)
 #define SPANALLOC_IOC_TRIM	_IOWR(SPANALLOC_IOC_MAGIC, 0x05, struct spanalloc_trim)
@@ -234,11 +256,13 @@ struct spanalloc_trim {
 /*
  * mmap() of an allocation: MAP_SHARED, PROT_READ or PROT_READ | PROT_WRITE, at
  * the offset that alloc returned, or that offset plus whole pages for a part.
- * The mapping cannot grow and cannot be made executable.
+ * The mapping cannot grow and cannot be made executable. Futexes shared between
+ * processes do not work in it. A file opened for reading only allows everything
+ * but mappings that can be written.
  *
  * Errors: EINVAL (no allocation of this open file at that offset, a length
  * beyond its end, a private mapping, offset 0), EACCES (PROT_EXEC; PROT_WRITE on
- * a file opened for reading), ENOMEM, EINTR.
+ * a file opened for reading), ENOMEM, ENFILE, EINTR.
  */
 
 #endif /* _UAPI_LINUX_SPANALLOC_H */
