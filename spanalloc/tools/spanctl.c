@@ -15,11 +15,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* For the version, which stands there alone. */
+#include "../internal.h"
 #include "spanctl.h"
-
-#ifndef SPANALLOC_VERSION
-#define SPANALLOC_VERSION	"0.1.0"
-#endif
 
 #define DEVICE_DEFAULT	"/dev/spanalloc"
 #define SAMPLE_DEFAULT	16
@@ -205,7 +203,8 @@ static enum spanctl_status run_version(const struct spanctl_options *options,
 
 	(void)args;
 	(void)nargs;
-	printf("spanctl %s\n", SPANALLOC_VERSION);
+	printf("spanctl %u.%u.%u\n", SPAN_VERSION_MAJOR, SPAN_VERSION_MINOR,
+	       SPAN_VERSION_PATCH);
 	fd = open(options->device, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && !ioctl(fd, SPANALLOC_IOC_INFO, &info)) {
 		format_version(version, info.version);
@@ -229,7 +228,7 @@ static const struct command *find_command(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
 	}

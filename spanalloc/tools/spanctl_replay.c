@@ -163,15 +163,13 @@ static enum spanctl_status replay_file(const struct spanctl_options *options,
 	enum spanctl_status status;
 	const char *slash = strrchr(path, '/');
 	struct trace trace;
-	char error[256];
+	char message[256];
+	int err;
 
-	if (strcmp(path, "-") && access(path, R_OK)) {
-		spanctl_complain("cannot read %s: %s", path, strerror(errno));
-		return SPANCTL_FAILED;
-	}
-	if (trace_load(&trace, path, error, sizeof(error))) {
-		spanctl_complain("%s: %s", path, error);
-		return SPANCTL_USAGE;
+	err = trace_load(&trace, path, message, sizeof(message));
+	if (err) {
+		spanctl_complain("%s: %s", path, message);
+		return err == TRACE_MALFORMED ? SPANCTL_USAGE : SPANCTL_FAILED;
 	}
 	status = replay_trace(options, slash && slash[1] ? slash + 1 : path, &trace);
 	trace_free(&trace);

@@ -36,7 +36,7 @@ struct group {
 
 #define ROW(field, label, unit) \
 	{ #field, label, offsetof(struct spanalloc_heap_stats, field), unit }
-#define GROUP(title, rows) { title, rows, sizeof(rows) / sizeof((rows)[0]) }
+#define GROUP(title, rows) { title, rows, ARRAY_SIZE(rows) }
 
 static const struct row address_rows[] = {
 	ROW(max_pages, "limit", UNIT_PAGES),
@@ -86,7 +86,7 @@ static const struct group groups[] = {
 	GROUP("operations", operation_rows),
 };
 
-#define NGROUPS (sizeof(groups) / sizeof(groups[0]))
+#define NGROUPS ARRAY_SIZE(groups)
 
 static unsigned long long value(const struct spanalloc_heap_stats *stats,
 				const struct row *row)

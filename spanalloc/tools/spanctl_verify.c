@@ -79,7 +79,7 @@ static bool mismatch(const struct verify *verify, const struct verify_span *span
 		     uint64_t page, size_t byte, const uint64_t words[2])
 {
 	spanctl_complain("%s: span %" PRIu64 " of %" PRIu64 " pages, page %" PRIu64
-			 ", byte %zu: expected %#018" PRIx64 ", found %#018" PRIx64,
+			 ", byte %zu: expected 0x%016" PRIx64 ", found 0x%016" PRIx64,
 			 verify->trace, span->id, span->npages, page, byte,
 			 words[0], words[1]);
 	return false;

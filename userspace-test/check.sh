@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# check.sh: runs every user-space suite, one after the other. Each is a KTAP stream of its
+# own; the status tells whether all were good. "make check" builds and calls this.
+#
+#   BUILD=build     where the programs are
+#   SEED=N OPS=N    of the random tests
+
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+
+export BUILD=${BUILD:-build}
+random=()
+[[ -z ${SEED:-} ]] || random+=(--seed "$SEED")
+[[ -z ${OPS:-} ]] || random+=(--ops "$OPS")
+status=0
+
+suite() {
+	printf '# suite: %s\n' "${*##*/}"
+	"$@" || status=1
+}
+
+suite "$BUILD/treap-test" "${random[@]}"
+suite "$BUILD/heap-test" "${random[@]}"
+suite "$BUILD/heap-race-test" "${random[@]}" 'threads at work'
+suite ./replay_test.sh
+exit $status

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Short ways to use the device in tests: see device.h.
+ */
+#include "device.h"
+
+#include <stdio.h>
+
+size_t page_size;
+const char *device_path = "/dev/spanalloc";
+
+int dev_open_mode(int flags)
+{
+	int fd = open(device_path, flags | O_CLOEXEC);
+
+	CHECK_OK(fd);
+	return fd;
+}
+
+int dev_open(void)
+{
+	return dev_open_mode(O_RDWR);
+}
+
+struct spanalloc_info dev_info(int fd)
+{
+	struct spanalloc_info info = { 0 };
+
+	CHECK_OK(ioctl(fd, SPANALLOC_IOC_INFO, &info));
+	return info;
+}
+
+struct spanalloc_heap_stats dev_stats(int fd)
+{
+	struct spanalloc_heap_stats stats = { 0 };
+
+	CHECK_OK(ioctl(fd, SPANALLOC_IOC_STATS, &stats));
+	return stats;
+}
+
+int dev_try_alloc(int fd, struct spanalloc_alloc *alloc)
+{
+	return ioctl(fd, SPANALLOC_IOC_ALLOC, alloc);
+}
+
+struct spanalloc_alloc dev_alloc(int fd, uint64_t npages)
+{
+	struct spanalloc_alloc alloc = { .npages = npages };
+
+	CHECK_OK(dev_try_alloc(fd, &alloc));
+	return alloc;
+}
+
+int dev_try_free(int fd, uint32_t handle)
+{
+	struct spanalloc_free request = { .handle = handle };
+
+	return ioctl(fd, SPANALLOC_IOC_FREE, &request);
+}
+
+void dev_free(int fd, uint32_t handle)
+{
+	CHECK_OK(dev_try_free(fd, handle));
+}
+
+uint32_t dev_free_state(int fd, uint32_t handle)
+{
+	struct spanalloc_free request = { .handle = handle };
+
+	CHECK_OK(ioctl(fd, SPANALLOC_IOC_FREE, &request));
+	return request.state;
+}
+
+int dev_try_query(int fd, uint32_t handle, struct spanalloc_query *query)
+{
+	memset(query, 0, sizeof(*query));
+	query->handle = handle;
+	return ioctl(fd, SPANALLOC_IOC_QUERY, query);
+}
+
+struct spanalloc_query dev_query(int fd, uint32_t handle)
+{
+	struct spanalloc_query query;
+
+	CHECK_OK(dev_try_query(fd, handle, &query));
+	return query;
+}
+
+uint64_t dev_trim(int fd, uint64_t npages)
+{
+	struct spanalloc_trim trim = { .npages = npages };
+
+	CHECK_OK(ioctl(fd, SPANALLOC_IOC_TRIM, &trim));
+	return trim.released;
+}
+
+int dev_try_map(int fd, uint64_t offset, size_t nbytes, int prot, int flags)
+{
+	void *address = mmap(NULL, nbytes, prot, flags, fd, offset);
+
+	if (address == MAP_FAILED)
+		return -1;
+	munmap(address, nbytes);
+	return 0;
+}
+
+void *dev_map_mode(int fd, uint64_t offset, uint64_t npages, int prot)
+{
+	void *address = mmap(NULL, npages * page_size, prot, MAP_SHARED, fd, offset);
+
+	if (address == MAP_FAILED)
+		FAIL("mmap of %llu pages at offset %#llx: errno %d (%s)",
+		     (unsigned long long)npages, (unsigned long long)offset, errno,
+		     errno_name(errno));
+	return address;
+}
+
+void *dev_map(int fd, uint64_t offset, uint64_t npages)
+{
+	return dev_map_mode(fd, offset, npages, PROT_READ | PROT_WRITE);
+}
+
+void dev_unmap(void *address, uint64_t npages)
+{
+	CHECK_OK(munmap(address, npages * page_size));
+}
+
+void *dev_alloc_filled(int fd, uint64_t npages, uint64_t seed,
+		       struct spanalloc_alloc *alloc)
+{
+	void *address;
+
+	*alloc = dev_alloc(fd, npages);
+	address = dev_map(fd, alloc->offset, npages);
+	CHECK(is_zero(address, npages * page_size));
+	fill(address, npages, seed);
+	return address;
+}
+
+/* Never zero: an odd multiple of a number with its lowest bit set. */
+static uint64_t first_word(uint64_t seed, uint64_t page)
+{
+	return ((seed << 32 ^ page) << 1 | 1) * 0x9e3779b97f4a7c15ULL;
+}
+
+void fill(void *address, uint64_t npages, uint64_t seed)
+{
+	size_t nwords = page_size / sizeof(uint64_t), i;
+	uint64_t *word = address;
+	uint64_t page, value;
+
+	for (page = 0; page < npages; page++) {
+		value = first_word(seed, page);
+		for (i = 0; i < nwords; i++)
+			*word++ = value + i;
+	}
+}
+
+bool is_filled(const void *address, uint64_t npages, uint64_t seed)
+{
+	size_t nwords = page_size / sizeof(uint64_t), i;
+	const uint64_t *word = address;
+	uint64_t page, value;
+
+	for (page = 0; page < npages; page++) {
+		value = first_word(seed, page);
+		for (i = 0; i < nwords; i++, word++) {
+			if (*word == value + i)
+				continue;
+			test_note("page %llu, word %zu: expected %#llx, found %#llx",
+				  (unsigned long long)page, i,
+				  (unsigned long long)value + i,
+				  (unsigned long long)*word);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* @nbytes: a multiple of eight. */
+bool is_zero(const void *address, size_t nbytes)
+{
+	const uint64_t *word = address;
+	size_t i;
+
+	for (i = 0; i < nbytes / sizeof(*word); i++) {
+		if (!word[i])
+			continue;
+		test_note("byte %#zx: expected 0, found %#llx", i * sizeof(*word),
+			  (unsigned long long)word[i]);
+		return false;
+	}
+	return true;
+}
+
+bool dev_heap_is_sound(void)
+{
+	FILE *file = fopen(DEV_CHECK_FILE, "r");
+	char line[256] = "";
+
+	if (!file)
+		return true;
+	if (!fgets(line, sizeof(line), file))
+		strcpy(line, "(nothing)");
+	fclose(file);
+	line[strcspn(line, "\n")] = '\0';
+	if (!strncmp(line, "ok", 2) && (!line[2] || strchr(" :,", line[2])))
+		return true;
+	test_note("the heap's check says: %s", line);
+	return false;
+}
+
+bool dev_settles(int fd, size_t field, uint64_t value, uint64_t *found)
+{
+	double deadline = seconds_now() + SETTLE_SECONDS;
+	struct spanalloc_heap_stats stats;
+
+	for (;;) {
+		stats = dev_stats(fd);
+		memcpy(found, (char *)&stats + field, sizeof(*found));
+		if (*found == value)
+			return true;
+		if (seconds_now() > deadline)
+			return false;
+		sleep_ms(5);
+	}
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * device_test: what a program can do with the device, right and wrong.
+ *
+ *   device_test [PATTERN]...   runs all cases, or those whose name matches one
+ *   device_test --hold-pin     see hold_pin()
+ *
+ * Wants the device for itself: after every case the heap's counters must be back
+ * where they were. SPANALLOC_TEST_DISK may name a block device or a file that the
+ * tests may overwrite.
+ */
+#include "device.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Said here once more, so that a case that falls out of a table is noticed. */
+#define PLANNED_CASES	138
+
+static const struct {
+	const char *name;
+	size_t offset;
+} balanced[] = {
+	{ "in_use_pages", offsetof(struct spanalloc_heap_stats, in_use_pages) },
+	{ "in_use_spans", offsetof(struct spanalloc_heap_stats, in_use_spans) },
+	{ "claimed_pages", offsetof(struct spanalloc_heap_stats, claimed_pages) },
+	{ "quarantined_pages",
+	  offsetof(struct spanalloc_heap_stats, quarantined_pages) },
+};
+
+#define NBALANCED ARRAY_SIZE(balanced)
+
+static int watch_fd;
+static uint64_t counts_before[NBALANCED];
+
+static uint64_t read_count(const struct spanalloc_heap_stats *stats, size_t i)
+{
+	uint64_t count;
+
+	memcpy(&count, (const char *)stats + balanced[i].offset, sizeof(count));
+	return count;
+}
+
+static void note_counts(void)
+{
+	struct spanalloc_heap_stats stats = dev_stats(watch_fd);
+	size_t i;
+
+	for (i = 0; i < NBALANCED; i++)
+		counts_before[i] = read_count(&stats, i);
+}
+
+/* Releases may be deferred, so the counters get time. */
+static bool counts_are_back(void)
+{
+	bool back = true;
+	uint64_t found;
+	size_t i;
+
+	for (i = 0; i < NBALANCED; i++) {
+		if (dev_settles(watch_fd, balanced[i].offset, counts_before[i], &found))
+			continue;
+		test_note("%s is left at %llu, was %llu", balanced[i].name,
+			  (unsigned long long)found,
+			  (unsigned long long)counts_before[i]);
+		back = false;
+	}
+	return back;
+}
+
+static bool nothing_is_left(void)
+{
+	bool back = counts_are_back();
+
+	return dev_heap_is_sound() && back;
+}
+
+static const struct test_hooks hooks = {
+	.before = note_counts,
+	.after = nothing_is_left,
+};
+
+int main(int argc, char **argv)
+{
+	const struct test_suite suites[] = {
+		abi_suite, alloc_suite, limit_suite, map_suite, remap_suite,
+		lifetime_suite, pin_suite, io_suite, stress_suite,
+	};
+
+	page_size = sysconf(_SC_PAGESIZE);
+	if (argc > 1 && !strcmp(argv[1], "--hold-pin"))
+		return hold_pin();
+	printf("KTAP version 1\n");
+	if (access(device_path, F_OK)) {
+		printf("1..0 # SKIP no %s\n", device_path);
+		return EXIT_SKIP;
+	}
+	if (access(DEV_CHECK_FILE, R_OK))
+		printf("# no %s: the heap is not checked\n", DEV_CHECK_FILE);
+	/* The cases write past the buffer. */
+	fflush(stdout);
+	watch_fd = dev_open_mode(O_RDONLY);
+	return test_run(suites, ARRAY_SIZE(suites), PLANNED_CASES,
+			&hooks, argv + 1);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory that tests control: fake pages, handed out, refused, scattered or dirty
+ * as asked for, and a hook in the middle of a request.
+ */
+#ifndef _FAKE_BACKING_H
+#define _FAKE_BACKING_H
+
+#include <pthread.h>
+
+#include <linux/mm_types.h>
+
+#include "backing.h"
+
+struct fake_block;
+
+/**
+ * struct fake_backing - a source of fake pages
+ * @fail_in: the @fail_in-th request from now on is refused (1: the next), once;
+ *           0: none
+ * @fail_nowait: requests that may not sleep are refused
+ * @fail_contig: requests that refuse single pages are refused
+ * @scatter_every: every so-many-th block is single pages; 0: none, 1: all
+ * @dirty: pages are full of rubbish even if zeroed ones are asked for
+ * @hook: called in each request before anything is decided; not re-entered
+ * @hook_arg: handed to @hook
+ * @give_hook: the same when a block is given back
+ * @ntaken: blocks handed out
+ * @ngiven: blocks given back
+ * @nrefused: requests refused
+ * @nzeroed: pages cleared on request
+ * @nerrors: calls that should not have happened; each is told as a warning
+ * @blocks: blocks that are out
+ * @mutex: protects all this
+ */
+struct fake_backing {
+	unsigned long fail_in;
+	bool fail_nowait;
+	bool fail_contig;
+	unsigned long scatter_every;
+	bool dirty;
+	void (*hook)(void *arg);
+	void *hook_arg;
+	void (*give_hook)(void *arg);
+	unsigned long ntaken;
+	unsigned long ngiven;
+	unsigned long nrefused;
+	unsigned long nzeroed;
+	unsigned long nerrors;
+	struct fake_block *blocks;
+	pthread_mutex_t mutex;
+};
+
+extern const struct span_backing_ops fake_backing_ops;
+
+void fake_backing_init(struct fake_backing *fake);
+/* Frees what is still out; returns how many blocks that were. */
+unsigned long fake_backing_exit(struct fake_backing *fake);
+
+#endif /* _FAKE_BACKING_H */

@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Races, forced: what another thread might do while an allocation has dropped
+ * the lock is done from a hook in the middle of it.
+ */
+#include "heap_world.h"
+
+static const struct geometry eight = {
+	.order = 3, .arena = 64, .limit = 1000, .retain = -1, .dirty = true,
+};
+
+/* Spans that hooks allocate. */
+static struct live other[2];
+static unsigned int nothers;
+
+static void keep(struct live *live, struct span *span)
+{
+	*live = (struct live) {
+		.span = span, .base = span->node.base, .npages = span->node.npages,
+		.owner = span->owner, .stamp = (0x100ULL + span->owner) << 32,
+	};
+}
+
+static bool is_zero(const struct live *live)
+{
+	unsigned long i;
+
+	for (i = 0; i < live->npages; i++)
+		if (!EXPECT(!hw_page(live, i)->content, "page %lu at %lu holds %llx", i,
+			    live->base, (long long)hw_page(live, i)->content))
+			return false;
+	return true;
+}
+
+/* Allocates as another thread would; keeps the span, stamped. */
+static int steal(unsigned long npages, unsigned int flags)
+{
+	struct span *span = hw_request(npages, 0, flags, GFP_KERNEL, 50 + nothers);
+	struct live *live = &other[nothers];
+
+	if (IS_ERR(span))
+		return PTR_ERR(span);
+	keep(live, span);
+	nothers++;
+	if (flags & SPANALLOC_ZERO)
+		is_zero(live);
+	hw_stamp(live);
+	return 0;
+}
+
+static void settle(struct live *mine)
+{
+	struct span_report report;
+
+	EXPECT(!span_heap_check(hw.heap, 0, &report), "invariant %d at %lu",
+	       report.invariant, report.page);
+	if (mine) {
+		hw_stamps_are_good(mine);
+		EXPECT_EQ(span_heap_free(hw.heap, mine->span), 0);
+	}
+	while (nothers) {
+		hw_stamps_are_good(&other[--nothers]);
+		EXPECT_EQ(span_heap_free(hw.heap, other[nothers].span), 0);
+	}
+	EXPECT(!span_heap_check(hw.heap, 1, &report), "invariant %d at %lu",
+	       report.invariant, report.page);
+	EXPECT_EQ(hw.fake.nerrors, 0);
+	EXPECT_EQ(hw.heap->treap.nspans, 1);
+	EXPECT_EQ(hw.heap->claimed_pages, 0);
+	EXPECT_EQ(shim_live().objects, 1);
+	EXPECT_EQ(span_heap_destroy(hw.heap), 0);
+	EXPECT_EQ(fake_backing_exit(&hw.fake), 0);
+	EXPECT_EQ(shim_live().blocks, 0);
+}
+
+static void steal_three(void *unused)
+{
+	if (!nothers)
+		EXPECT_EQ(steal(3, SPANALLOC_ZERO), 0);
+}
+
+/* Two claims in one granule: the slower one's block goes back. */
+void race_for_a_granule(void)
+{
+	struct live mine;
+	struct span *span;
+
+	REQUIRE(hw_create(&eight), "no heap");
+	hw.fake.hook = steal_three;
+	span = hw_request(3, 0, SPANALLOC_ZERO, GFP_KERNEL, 1);
+	hw.fake.hook = NULL;
+	REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
+	keep(&mine, span);
+	is_zero(&mine);
+	hw_stamp(&mine);
+	EXPECT_EQ(nothers, 1);
+	EXPECT_EQ(mine.base, 0);
+	EXPECT_EQ(other[0].base, 3);
+	EXPECT_EQ(hw.heap->stat.backing_races, 1);
+	EXPECT_EQ(hw.heap->stat.backed, 1);
+	EXPECT_EQ(hw.fake.ntaken, 2);
+	EXPECT_EQ(hw.fake.ngiven, 1);
+	settle(&mine);
+}
+
+/* Our own request is refused, but the other claim has backed the granule. */
+void race_won_before_failure(void)
+{
+	struct live mine;
+	struct span *span;
+
+	REQUIRE(hw_create(&eight), "no heap");
+	hw.fake.hook = steal_three;
+	hw.fake.fail_in = 2;
+	span = hw_request(3, 0, SPANALLOC_ZERO, GFP_KERNEL, 1);
+	hw.fake.hook = NULL;
+	EXPECT_EQ(hw.fake.nrefused, 1);
+	REQUIRE(!IS_ERR(span), "%ld, although the granule is backed", PTR_ERR(span));
+	keep(&mine, span);
+	is_zero(&mine);
+	hw_stamp(&mine);
+	EXPECT_EQ(hw.heap->stat.backing_races, 0);
+	EXPECT_EQ(hw.heap->stat.fails_memory, 0);
+	settle(&mine);
+}
+
+static void fail_to_steal(void *unused)
+{
+	hw.fake.fail_in = 1;
+	EXPECT_EQ(steal(12, 0), -ENOMEM);
+}
+
+/* The other claim fails half way and merges back around ours. */
+void race_lost_by_failure(void)
+{
+	struct live mine;
+	struct span *span;
+
+	REQUIRE(hw_create(&eight), "no heap");
+	hw.fake.hook = fail_to_steal;
+	span = hw_request(3, 0, SPANALLOC_ZERO, GFP_KERNEL, 1);
+	hw.fake.hook = NULL;
+	REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
+	keep(&mine, span);
+	is_zero(&mine);
+	hw_stamp(&mine);
+	EXPECT_EQ(hw.heap->stat.fails_memory, 1);
+	settle(&mine);
+}
+
+/* Nobody sees a claim but the walk and the check, which know claims. */
+static void look_at_claim(void *unused)
+{
+	struct spanalloc_stats stats;
+	struct span_report report;
+	struct span_info info;
+	unsigned long page;
+
+	for (page = 0; page < 20; page++) {
+		EXPECT(!span_heap_lookup(hw.heap, page), "claimed page %lu found", page);
+		EXPECT(span_heap_next_span(hw.heap, page, &info), "no span at %lu", page);
+		EXPECT(info.base == 0 && info.npages == 20 && info.state == SPAN_CLAIMED &&
+		       info.owner == 1, "page %lu: state %u at %lu", page, info.state,
+		       info.base);
+	}
+	span_heap_stats(hw.heap, &stats);
+	EXPECT_EQ(stats.claimed_pages, 20);
+	EXPECT_EQ(stats.in_use_pages, 0);
+	EXPECT_EQ(stats.free_pages, 44);
+	for (page = 0; page < 3; page++)
+		EXPECT(!span_heap_check(hw.heap, page, &report), "check(%lu): %d at %lu",
+		       page, report.invariant, report.page);
+	/* All that is idle or free may go; the claim may not. */
+	EXPECT_EQ(span_heap_scavenge(hw.heap, ~0UL), 0);
+}
+
+void claims_are_invisible(void)
+{
+	struct live mine;
+	struct span *span;
+
+	REQUIRE(hw_create(&eight), "no heap");
+	hw.fake.hook = look_at_claim;
+	span = hw_request(20, 0, 0, GFP_KERNEL, 1);
+	hw.fake.hook = NULL;
+	REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
+	keep(&mine, span);
+	hw_stamp(&mine);
+	settle(&mine);
+}
+
+static unsigned int countdown;
+
+static void grow_in_between(void)
+{
+	if (countdown && !--countdown)
+		EXPECT_EQ(steal(40, 0), 0);
+}
+
+/* Another thread grows the heap while we make tables: at each of our allocations. */
+void race_of_two_growths(void)
+{
+	struct live mine;
+	struct span *span;
+	unsigned int n;
+
+	for (n = 1; n < 9; n++) {
+		REQUIRE(hw_create(&eight), "no heap");
+		countdown = n;
+		shim_alloc_hook = grow_in_between;
+		span = hw_request(40, 0, SPANALLOC_ZERO, GFP_KERNEL, 1);
+		shim_alloc_hook = NULL;
+		REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
+		REQUIRE(!countdown || n > 7, "the hook ran too late, n %u", n);
+		keep(&mine, span);
+		is_zero(&mine);
+		hw_stamp(&mine);
+		if (!countdown) {
+			EXPECT_EQ(other[0].base, 0);
+			EXPECT_EQ(mine.base, 40);
+			EXPECT_EQ(hw.heap->arenas.narenas, 2);
+			EXPECT_EQ(hw.heap->stat.grows, 2);
+		}
+		countdown = 0;
+		settle(&mine);
+	}
+}
+
+static void grow_and_fail(void)
+{
+	if (countdown && !--countdown) {
+		EXPECT_EQ(steal(40, 0), 0);
+		shim_fail_nth(1);
+	}
+}
+
+/* No memory for our tables, but somebody else has grown the heap: not a failure. */
+void race_won_before_growth_fails(void)
+{
+	struct live mine;
+	struct span *span;
+	unsigned int n;
+
+	/* The first allocation is that of the span object. */
+	for (n = 2; n <= 7; n++) {
+		REQUIRE(hw_create(&eight), "no heap");
+		countdown = n;
+		shim_alloc_hook = grow_and_fail;
+		span = hw_request(20, 0, SPANALLOC_ZERO, GFP_KERNEL, 1);
+		shim_alloc_hook = NULL;
+		EXPECT(shim_has_failed(), "nothing failed");
+		shim_fail_nth(0);
+		REQUIRE(!IS_ERR(span), "n %u: %ld", n, PTR_ERR(span));
+		keep(&mine, span);
+		hw_stamp(&mine);
+		EXPECT_EQ(mine.base, 40);
+		EXPECT_EQ(hw.heap->stat.fails_memory, 0);
+		settle(&mine);
+	}
+}
+
+static unsigned int nresched;
+
+static void count_resched(void)
+{
+	nresched++;
+}
+
+/* A search with thousands of candidates that do not fit lets others have the lock. */
+void long_searches(void)
+{
+	const struct geometry geometry = {
+		.order = 3, .arena = 1024, .limit = 60000, .retain = -1, .scatter_every = 1,
+	};
+	unsigned int i;
+
+	/* Three thousand scattered granules in one free span. */
+	REQUIRE(hw_create(&geometry) && hw_alloc(24000, 0, 0, GFP_KERNEL) && hw_free(0),
+		"scene");
+	shim_resched_hook = count_resched;
+	nresched = 0;
+	REQUIRE(hw_alloc(4, 0, SPANALLOC_CONTIG, GFP_KERNEL), "contiguous");
+	EXPECT_EQ(hw.live[0].base, 24000);
+	EXPECT(nresched >= 2, "%u times", nresched);
+	REQUIRE(hw_alloc(4, 0, SPANALLOC_CONTIG, GFP_ATOMIC), "without sleeping");
+	shim_resched_hook = NULL;
+	/* Three thousand holes [16n + 1, 16n + 8): long enough, but not aligned. */
+	REQUIRE(hw_free(hw_at(24000)), "scene");
+	while (hw.nlive)
+		REQUIRE(hw_free(0), "scene");
+	for (i = 0; i < 3000; i++)
+		REQUIRE(hw_alloc(1, 0, 0, GFP_KERNEL) && hw_alloc(7, 0, 0, GFP_KERNEL) &&
+			hw_alloc(8, 0, 0, GFP_KERNEL), "scene");
+	for (i = 0; i < 3000; i++)
+		REQUIRE(hw_free(hw_at(16 * i + 1)), "scene");
+	shim_resched_hook = count_resched;
+	nresched = 0;
+	REQUIRE(hw_alloc(5, 8, 0, GFP_KERNEL), "aligned");
+	EXPECT_EQ(hw.live[hw.nlive - 1].base, 48000);
+	EXPECT(nresched >= 2, "%u times", nresched);
+	REQUIRE(hw_alloc(7, 0, 0, GFP_KERNEL), "any");
+	EXPECT_EQ(hw.live[hw.nlive - 1].base, 1);
+	shim_resched_hook = NULL;
+	EXPECT(hw_verify(), "after");
+	hw_destroy();
+}
+
+static void steal_scattered(void *unused)
+{
+	if (!nothers) {
+		hw.fake.scatter_every = 1;
+		EXPECT_EQ(steal(3, 0), 0);
+		hw.fake.scatter_every = 0;
+	}
+}
+
+/* Another claim puts single pages behind the granule: the next one is as good. */
+void race_contig_scattered(void)
+{
+	unsigned long npages;
+	struct live mine;
+	struct span *span;
+
+	REQUIRE(hw_create(&eight), "no heap");
+	hw.fake.hook = steal_scattered;
+	span = hw_request(4, 0, SPANALLOC_CONTIG | SPANALLOC_ZERO, GFP_KERNEL, 1);
+	hw.fake.hook = NULL;
+	REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
+	keep(&mine, span);
+	is_zero(&mine);
+	hw_stamp(&mine);
+	EXPECT_EQ(other[0].base, 4);
+	EXPECT_EQ(mine.base, 8);
+	span_heap_run(hw.heap, span, 0, &npages);
+	EXPECT_EQ(npages, 4);
+	EXPECT_EQ(hw.heap->stat.backing_races, 1);
+	settle(&mine);
+}
+
+/* Everything at once: each hook may do any operation, hooks in hooks included. */
+
+#define CHAOS_LIVE	200
+
+static struct live chaos_live[CHAOS_LIVE];
+static size_t chaos_n;
+static unsigned int chaos_depth, chaos_owner;
+static unsigned long chaos_nested;
+static struct rng chaos_rng;
+
+/* Out of the table: what hooks do must not hit a span that is being worked on. */
+static struct live chaos_pick(void)
+{
+	size_t at = rng_below(&chaos_rng, chaos_n);
+	struct live live = chaos_live[at];
+
+	chaos_live[at] = chaos_live[--chaos_n];
+	return live;
+}
+
+static void chaos_put(const struct live *live)
+{
+	if (chaos_n < CHAOS_LIVE)
+		chaos_live[chaos_n++] = *live;
+	else
+		EXPECT_EQ(span_heap_free(hw.heap, live->span), 0);
+}
+
+static void chaos_alloc(void)
+{
+	unsigned int flags = rng_below(&chaos_rng, 4);
+	unsigned long npages = rng_range(&chaos_rng, 1, flags & SPANALLOC_CONTIG ? 8 : 30);
+	unsigned long align = rng_once_in(&chaos_rng, 3) ? 1UL << rng_below(&chaos_rng, 6) : 1;
+	gfp_t gfp = rng_once_in(&chaos_rng, 5) ? GFP_ATOMIC : GFP_KERNEL;
+	struct span *span = hw_request(npages, align, flags, gfp, ++chaos_owner);
+	struct live live;
+	unsigned long run;
+
+	if (IS_ERR(span)) {
+		long err = PTR_ERR(span);
+
+		EXPECT(err == -ENOMEM || err == -EDQUOT || err == -ENOSPC ||
+		       (err == -EAGAIN && !gfpflags_allow_blocking(gfp)), "%ld", err);
+		return;
+	}
+	EXPECT(span->node.npages == npages && !(span->node.base & (align - 1)), "misplaced");
+	span_heap_run(hw.heap, span, 0, &run);
+	EXPECT(!(flags & SPANALLOC_CONTIG) || run == npages, "not contiguous");
+	keep(&live, span);
+	if (flags & SPANALLOC_ZERO)
+		is_zero(&live);
+	hw_stamp(&live);
+	chaos_put(&live);
+}
+
+static void chaos_free(void)
+{
+	struct live live;
+
+	if (!chaos_n)
+		return;
+	live = chaos_pick();
+	hw_stamps_are_good(&live);
+	EXPECT_EQ(span_heap_free(hw.heap, live.span), 0);
+}
+
+static void chaos_split(void)
+{
+	struct live lower, upper;
+	unsigned long n;
+
+	if (!chaos_n)
+		return;
+	lower = chaos_pick();
+	n = rng_range(&chaos_rng, 0, lower.npages);
+	upper = lower;
+	upper.span = span_heap_split(hw.heap, lower.span, n, GFP_KERNEL);
+	if (IS_ERR(upper.span)) {
+		EXPECT(PTR_ERR(upper.span) == -ENOMEM || !n || n == lower.npages, "%ld",
+		       PTR_ERR(upper.span));
+	} else {
+		upper.npages -= n;
+		upper.stamp += n;
+		upper.base += n;
+		lower.npages = n;
+		chaos_put(&upper);
+	}
+	chaos_put(&lower);
+}
+
+static void chaos_look(void)
+{
+	struct span_report report;
+	unsigned int batch = rng_below(&chaos_rng, 4);
+	struct span_info info;
+
+	EXPECT(!span_heap_check(hw.heap, batch, &report), "check(%u): %d at %lu", batch,
+	       report.invariant, report.page);
+	span_heap_next_span(hw.heap, rng_below(&chaos_rng, 1000), &info);
+	span_heap_lookup(hw.heap, rng_below(&chaos_rng, 1000));
+}
+
+static void chaos_step(void)
+{
+	unsigned int roll = rng_below(&chaos_rng, 100);
+
+	if (rng_once_in(&chaos_rng, 20))
+		hw.fake.fail_in = rng_range(&chaos_rng, 1, 3);
+	if (rng_once_in(&chaos_rng, 40))
+		shim_fail_nth(rng_range(&chaos_rng, 1, 8));
+	if (roll < 45)
+		chaos_alloc();
+	else if (roll < 80)
+		chaos_free();
+	else if (roll < 86)
+		chaos_split();
+	else if (roll < 91)
+		span_heap_scavenge(hw.heap, rng_below(&chaos_rng, 100));
+	else
+		chaos_look();
+}
+
+static void chaos(void *unused)
+{
+	if (chaos_depth == 3 || !rng_once_in(&chaos_rng, 2) || ktap_failures)
+		return;
+	chaos_depth++;
+	chaos_nested++;
+	/* Down here the hooks may run again, to a depth. */
+	hw.fake.hook = chaos;
+	chaos_step();
+	chaos_depth--;
+}
+
+static void chaos_in_alloc(void)
+{
+	chaos(NULL);
+}
+
+void race_everything_in_the_hook(void)
+{
+	struct geometry geometry = eight;
+	unsigned int i;
+
+	geometry.scatter_every = 3;
+	geometry.retain = 30;
+	REQUIRE(hw_create(&geometry), "no heap");
+	rng_seed(&chaos_rng, opt_seed + 77);
+	chaos_owner = 0;
+	hw.fake.hook = chaos;
+	hw.fake.give_hook = chaos;
+	shim_alloc_hook = chaos_in_alloc;
+	shim_resched_hook = chaos_in_alloc;
+	for (i = 0; i < opt_ops * 2 && !ktap_failures; i++) {
+		chaos_step();
+		if (i % 8 == 0)
+			chaos_look();
+	}
+	hw.fake.hook = NULL;
+	hw.fake.give_hook = NULL;
+	shim_alloc_hook = NULL;
+	shim_resched_hook = NULL;
+	shim_fail_nth(0);
+	hw.fake.fail_in = 0;
+	REQUIRE(!ktap_failures, "--seed %llu, step %u", (unsigned long long)opt_seed, i);
+	EXPECT(chaos_nested > opt_ops / 2, "%lu steps in hooks", chaos_nested);
+	EXPECT(hw.heap->stat.backing_races > 10, "%llu races",
+	       (unsigned long long)hw.heap->stat.backing_races);
+	while (chaos_n)
+		chaos_free();
+	settle(NULL);
+}
+
+/* The heap changes between the batches of a check. */
+static void change_between_batches(void)
+{
+	chaos_step();
+}
+
+void check_in_batches_of_a_changing_heap(void)
+{
+	unsigned int i, uncompared = 0;
+	struct span_report report;
+
+	REQUIRE(hw_create(&eight), "no heap");
+	rng_seed(&chaos_rng, opt_seed + 78);
+	for (i = 0; i < 600 && !ktap_failures; i++) {
+		chaos_step();
+		shim_resched_hook = change_between_batches;
+		EXPECT(!span_heap_check(hw.heap, 1 + i % 5, &report), "check: %d at %lu",
+		       report.invariant, report.page);
+		shim_resched_hook = NULL;
+		uncompared += !report.sums_compared;
+	}
+	EXPECT(uncompared > 100, "the heap changed during %u checks only", uncompared);
+	shim_fail_nth(0);
+	while (chaos_n)
+		chaos_free();
+	settle(NULL);
+}

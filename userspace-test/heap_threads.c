@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Real threads on one heap: each with spans of its own, which nobody else may
+ * touch, beside one that looks and scavenges. Built with the address sanitizer for
+ * the heap's tests, and with the thread sanitizer as well.
+ */
+#include <pthread.h>
+
+#include "heap_world.h"
+
+#define NTHREADS	4
+#define LIVE_EACH	40
+
+/**
+ * struct worker - a thread
+ * @thread: the thread
+ * @rng: its own
+ * @live: its spans
+ * @n: how many
+ * @bad: what went wrong, if anything
+ */
+struct worker {
+	pthread_t thread;
+	struct rng rng;
+	struct live live[LIVE_EACH];
+	size_t n;
+	const char *bad;
+};
+
+static struct worker workers[NTHREADS];
+static bool all_done;
+
+static void work_alloc(struct worker *w)
+{
+	unsigned int flags = rng_below(&w->rng, 4), owner = w - workers;
+	unsigned long npages = rng_range(&w->rng, 1, flags & SPANALLOC_CONTIG ? 8 : 25), i;
+	gfp_t gfp = rng_once_in(&w->rng, 4) ? GFP_ATOMIC : GFP_KERNEL;
+	struct live *live = &w->live[w->n];
+	struct span *span = hw_request(npages, 0, flags, gfp, owner);
+
+	if (IS_ERR(span))
+		return;
+	*live = (struct live) {
+		.span = span, .base = span->node.base, .npages = npages, .owner = owner,
+		.stamp = rng_next(&w->rng) | 1,
+	};
+	for (i = 0; i < npages; i++)
+		if ((flags & SPANALLOC_ZERO) && hw_page(live, i)->content)
+			w->bad = "a page is not zero";
+	hw_stamp(live);
+	w->n++;
+}
+
+static void work_free(struct worker *w)
+{
+	size_t at = rng_below(&w->rng, w->n);
+	struct live *live = &w->live[at];
+	unsigned long i;
+
+	for (i = 0; i < live->npages; i++)
+		if (hw_page(live, i)->content != live->stamp + i)
+			w->bad = "somebody else wrote to a page";
+	if (span_heap_lookup(hw.heap, live->base + live->npages / 2) != live->span)
+		w->bad = "lookup of an own span";
+	if (span_heap_free(hw.heap, live->span))
+		w->bad = "free";
+	*live = w->live[--w->n];
+}
+
+static void work_split(struct worker *w)
+{
+	struct live *lower = &w->live[rng_below(&w->rng, w->n)], *upper = &w->live[w->n];
+	struct span *span;
+	unsigned long n;
+
+	if (lower->npages < 2)
+		return;
+	n = rng_range(&w->rng, 1, lower->npages - 1);
+	span = span_heap_split(hw.heap, lower->span, n, GFP_KERNEL);
+	if (IS_ERR(span)) {
+		w->bad = "split";
+		return;
+	}
+	*upper = *lower;
+	upper->span = span;
+	upper->base += n;
+	upper->npages -= n;
+	upper->stamp += n;
+	lower->npages = n;
+	w->n++;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t i;
+
+	for (i = 0; i < opt_ops && !w->bad; i++) {
+		unsigned int roll = rng_below(&w->rng, 100);
+
+		if (w->n && (roll < 45 || w->n == LIVE_EACH))
+			work_free(w);
+		else if (w->n && roll < 52)
+			work_split(w);
+		else
+			work_alloc(w);
+	}
+	while (w->n)
+		work_free(w);
+	return NULL;
+}
+
+/* Looks, checks and scavenges until the others are done. */
+static void *watch(void *arg)
+{
+	struct worker *w = arg;
+	struct spanalloc_stats stats;
+	struct span_report report;
+	struct span_info info;
+
+	while (!__atomic_load_n(&all_done, __ATOMIC_ACQUIRE) && !w->bad) {
+		if (span_heap_check(hw.heap, rng_below(&w->rng, 4), &report))
+			w->bad = "check";
+		span_heap_stats(hw.heap, &stats);
+		if (stats.in_use_pages + stats.claimed_pages + stats.free_pages !=
+		    stats.address_pages)
+			w->bad = "the statistics are not of one moment";
+		span_heap_next_span(hw.heap, rng_below(&w->rng, 1000), &info);
+		span_heap_scavenge(hw.heap, rng_below(&w->rng, 60));
+	}
+	return NULL;
+}
+
+void threads_at_work(void)
+{
+	static const struct geometry geometry = {
+		.order = 3, .arena = 64, .limit = 2000, .retain = 50, .scatter_every = 5,
+		.dirty = true,
+	};
+	struct worker watcher = { .bad = NULL };
+	unsigned int i;
+
+	REQUIRE(hw_create(&geometry), "no heap");
+	all_done = false;
+	rng_seed(&watcher.rng, opt_seed);
+	for (i = 0; i < NTHREADS; i++) {
+		workers[i] = (struct worker) { .n = 0 };
+		rng_seed(&workers[i].rng, opt_seed + 1 + i);
+		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+	}
+	pthread_create(&watcher.thread, NULL, watch, &watcher);
+	for (i = 0; i < NTHREADS; i++) {
+		pthread_join(workers[i].thread, NULL);
+		EXPECT(!workers[i].bad, "thread %u: %s", i, workers[i].bad);
+	}
+	__atomic_store_n(&all_done, true, __ATOMIC_RELEASE);
+	pthread_join(watcher.thread, NULL);
+	EXPECT(!watcher.bad, "watcher: %s", watcher.bad);
+	EXPECT_EQ(hw.heap->treap.nspans, 1);
+	EXPECT_EQ(hw.heap->in_use_pages + hw.heap->claimed_pages, 0);
+	EXPECT(hw.heap->stat.allocs > opt_ops, "%llu allocations",
+	       (unsigned long long)hw.heap->stat.allocs);
+	EXPECT_EQ(hw.fake.nerrors, 0);
+	EXPECT_EQ(span_heap_destroy(hw.heap), 0);
+	EXPECT_EQ(fake_backing_exit(&hw.fake), 0);
+	EXPECT_EQ(shim_live().objects, 0);
+	EXPECT_EQ(shim_live().blocks, 0);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A heap and its model side by side: what the heap's tests share.
+ */
+#ifndef _HEAP_WORLD_H
+#define _HEAP_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+
+#include "heap.h"
+
+#include "fake_backing.h"
+#include "ktap.h"
+#include "model/heap_model.h"
+#include "rng.h"
+#include "shim.h"
+
+#define LIVE_MAX	16384
+
+/**
+ * struct geometry - what kind of heap
+ * @order: log2 of a granule's pages
+ * @arena: pages of an arena
+ * @limit: end of the address space
+ * @retain: see struct spanalloc_attr
+ * @scatter_every: see struct fake_backing
+ * @dirty: see struct fake_backing
+ */
+struct geometry {
+	unsigned int order;
+	unsigned long arena;
+	unsigned long limit;
+	int retain;
+	unsigned long scatter_every;
+	bool dirty;
+};
+
+/**
+ * struct live - a span that a test has
+ * @span: the span
+ * @base: its first page, by the model
+ * @npages: its length
+ * @owner: its number: owner in the model and in the heap
+ * @stamp: its first page's stamp; the others follow
+ * @quarantined: it is in quarantine
+ */
+struct live {
+	struct span *span;
+	unsigned long base;
+	unsigned long npages;
+	unsigned int owner;
+	u64 stamp;
+	bool quarantined;
+};
+
+/**
+ * struct heap_world - a heap, its memory, its model
+ * @geometry: what kind
+ * @heap: the heap under test
+ * @fake: its memory
+ * @model: the model
+ * @live: the spans handed out
+ * @nlive: how many
+ * @last_owner: the last number given to a span
+ * @last_stamp: the last page's stamp
+ * @talk: say what is done
+ */
+struct heap_world {
+	struct geometry geometry;
+	struct span_heap *heap;
+	struct fake_backing fake;
+	struct model model;
+	struct live live[LIVE_MAX];
+	size_t nlive;
+	unsigned int last_owner;
+	u64 last_stamp;
+	bool talk;
+};
+
+extern struct heap_world hw;
+
+/* Seed and length of the random tests, and whether failing ones are shrunk. */
+extern uint64_t opt_seed, opt_ops;
+extern bool opt_shrink;
+
+bool hw_create(const struct geometry *geometry);
+/* Frees all spans, and verifies that nothing is left. */
+void hw_destroy(void);
+
+/* Do it to both and compare; false if something was wrong. */
+bool hw_alloc(unsigned long npages, unsigned long align, unsigned int flags, gfp_t gfp);
+bool hw_free(size_t at);
+/* Index of the span at @base, which there is. */
+size_t hw_at(unsigned long base);
+bool hw_split(size_t at, unsigned long npages);
+bool hw_quarantine(size_t at);
+bool hw_scavenge(unsigned long npages);
+
+/* The next request for a block, the n-th of the next operation, is refused. */
+void hw_fail_block(unsigned long nth);
+void hw_fail_metadata(unsigned long nth);
+
+/* Stamp the pages of a span; are they as they were stamped? */
+void hw_stamp(const struct live *live);
+bool hw_stamps_are_good(const struct live *live);
+struct page *hw_page(const struct live *live, unsigned long index);
+
+/* Statistics, and the check in one hold. */
+bool hw_verify(void);
+/* Also every span by walk, every page by lookup, and the check in batches. */
+bool hw_verify_all(void);
+bool hw_check(unsigned int batch);
+
+/* A plain request to the heap alone. */
+struct span *hw_request(unsigned long npages, unsigned long align, unsigned int flags,
+			gfp_t gfp, unsigned int owner);
+
+/* heap_random.c */
+void random_small_granules(void);
+void random_granules_of_eight(void);
+void random_large_granules(void);
+void random_retention(void);
+void random_scattered(void);
+void every_short_sequence(void);
+
+/* heap_fault.c */
+void metadata_failures(void);
+void backing_failures(void);
+void contig_without_blocks(void);
+void idle_memory_helps_out(void);
+void split_failures(void);
+void create_failures(void);
+void fatal_signal(void);
+void fatal_signal_while_zeroing(void);
+void drain_before_no_memory(void);
+
+/* heap_race.c */
+void race_for_a_granule(void);
+void race_won_before_failure(void);
+void race_lost_by_failure(void);
+void claims_are_invisible(void);
+void race_of_two_growths(void);
+void race_won_before_growth_fails(void);
+void long_searches(void);
+void race_contig_scattered(void);
+void race_everything_in_the_hook(void);
+void check_in_batches_of_a_changing_heap(void);
+
+/* heap_threads.c */
+void threads_at_work(void);
+
+/* heap_damage.c */
+void damage_is_named(void);
+void damaged_heap_refuses(void);
+void lies_of_the_map_are_noticed(void);
+void second_free_is_refused(void);
+
+/* heap_direct.c */
+void bad_requests(void);
+void absurd_lengths(void);
+void bad_attributes(void);
+void limit_is_rounded(void);
+void empty_heap(void);
+void first_fit_positions(void);
+void carve_in_place(void);
+void coalesce_in_place(void);
+void align_and_boundary(void);
+void zero_after_dirt(void);
+void limits_have_their_errors(void);
+void nowait_never_grows(void);
+void nowait_takes_once(void);
+void caller_flags_are_masked(void);
+void contig_avoids_scattered(void);
+void scavenge_from_above(void);
+void scavenge_in_batches(void);
+void retention(void);
+void split_in_use(void);
+void quarantine(void);
+void drain_before_failing(void);
+void destroy_with_leaks(void);
+void fragmentation(void);
+void large_address_space(void);
+
+#endif /* _HEAP_WORLD_H */

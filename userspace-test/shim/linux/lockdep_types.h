@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_LOCKDEP_TYPES_H
+#define _SHIM_LINUX_LOCKDEP_TYPES_H
+
+#include <linux/types.h>
+
+#endif /* _SHIM_LINUX_LOCKDEP_TYPES_H */

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_SPINLOCK_TYPES_H
+#define _SHIM_LINUX_SPINLOCK_TYPES_H
+
+#include <linux/spinlock.h>
+
+#endif /* _SHIM_LINUX_SPINLOCK_TYPES_H */

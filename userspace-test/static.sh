@@ -1,0 +1,224 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# static.sh [TREE]: rules about the sources that no compiler knows: which layer includes
+# which, where kernel versions are tested, how long files and functions are. Each rule is
+# shown to hold, and to fail on a violation planted in a copy.
+#
+# The layers, lowest first; a file includes only what stands here in or below its line:
+#
+#   treap                                     <linux/...> of trees and numbers only
+#   span                                      treap
+#   backing.h                                 nothing of ours
+#   arena                                     span, backing.h
+#   heap.h                                    arena, span, treap, backing.h
+#   space.h heap.c space.c claim.c scavenge.c inspect.c   heap.h and below
+#   everything else                           heap.h and span.h, but nothing inside them
+
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=ktap.sh
+. userspace-test/ktap.sh
+
+TREE=${1:-$PWD}
+FILE_LINES_MAX=600
+FUNCTION_LINES_MAX=60
+
+# Functions that are long for a reason: tables in the shape of a switch.
+LONG_FUNCTIONS=()
+
+# allowed FILE: what the file may include of ours, as an extended regular expression.
+allowed() {
+	case $1 in
+	treap.[ch]) echo 'treap\.h' ;;
+	span.[ch]) echo 'span\.h|treap\.h' ;;
+	backing.h) echo 'none' ;;
+	arena.[ch]) echo 'arena\.h|span\.h|treap\.h|backing\.h' ;;
+	heap.h) echo '(arena|span|treap|backing)\.h' ;;
+	space.h | heap.c | space.c | claim.c | scavenge.c | inspect.c)
+		echo '(space|heap|arena|span|treap|backing)\.h' ;;
+	backing.c) echo 'backing\.h|compat\.h' ;;
+	compat.h | internal.h) echo 'none' ;;
+	*.h) echo '(heap|span|backing|buffer|cache|internal|trace|mapping|device|registry)\.h' ;;
+	*.c) echo '(heap|span|backing|buffer|cache|internal|trace|mapping|device|registry|compat)\.h' ;;
+	esac
+}
+
+# includes FILE: what it includes in quotes.
+includes() {
+	sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/p' "$1"
+}
+
+layers_hold() {
+	local file name target bad=0 count=0
+	for file in "$1"/spanalloc/*.[ch]; do
+		name=${file##*/}
+		count=$((count + 1))
+		while read -r target; do
+			[[ $target =~ ^($(allowed "$name"))$ ]] && continue
+			echo "$name includes $target"
+			bad=1
+		done < <(includes "$file")
+	done
+	[[ $bad -eq 0 && $count -ge 15 ]]
+}
+
+# The treap is a data structure: no memory, no locks, no pages.
+treap_is_pure() {
+	local said
+	said=$(grep -hE '^#include <' "$1"/spanalloc/treap.[ch] |
+		grep -vE '<linux/(bits|kernel|log2|rbtree|rbtree_augmented|types)\.h>') || return 0
+	echo "$said"
+	return 1
+}
+
+# The core is what user space compiles; Kbuild and the tests must mean the same files.
+core_is_tested() {
+	local kbuild tests
+	kbuild=$(sed -n '/^spanalloc-y := /s///p' "$1/spanalloc/Kbuild" |
+		tr ' ' '\n' | sed 's/\.o$/.c/' | sort)
+	tests=$(sed -n '/^CORE_SRCS := /s///p' "$1/userspace-test/Makefile" | tr ' ' '\n' | sort)
+	[[ -n $kbuild ]] && diff <(echo "$kbuild") <(echo "$tests")
+}
+
+# The core knows no kernel version and nothing of the module around it.
+core_is_closed() {
+	local said
+	said=$(cd "$1/spanalloc" && grep -nE 'include "(compat|internal|buffer)|__user|module_param|struct file\b' \
+		treap.[ch] span.[ch] arena.[ch] space.[ch] heap.[ch] claim.c scavenge.c \
+		inspect.c) || return 0
+	echo "$said"
+	return 1
+}
+
+versions_stand_in_compat() {
+	local said
+	grep -q LINUX_VERSION_CODE "$1/spanalloc/compat.h" || return
+	said=$(grep -rnE 'LINUX_VERSION_CODE|KERNEL_VERSION\(' --include='*.[ch]' \
+		"$1/spanalloc" | grep -v '^[^:]*/compat\.h:') || return 0
+	echo "$said"
+	return 1
+}
+
+compat_in_no_header() {
+	local said
+	said=$(grep -rnE 'include "([./]*)compat\.h"' --include='*.h' "$1/spanalloc") || return 0
+	echo "$said"
+	return 1
+}
+
+# Every source of ours, the trees of other people's kernels excepted.
+sources() {
+	find "$1/spanalloc" "$1/kunit" "$1/userspace-test" \( -name build -o -name traces \) -prune \
+		-o -type f \( -name '*.[ch]' -o -name '*.sh' -o -name '*.awk' -o -name '*.py' \
+		-o -name Kbuild -o -name Kconfig -o -name Makefile \) ! -name '*.mod.c' -print
+}
+
+licensed() {
+	local file bad=0 count=0
+	while read -r file; do
+		count=$((count + 1))
+		head -n 2 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' && continue
+		echo "${file#"$1"/} has no licence line"
+		bad=1
+	done < <(sources "$1")
+	[[ $bad -eq 0 && $count -ge 40 ]]
+}
+
+files_are_short() {
+	local file bad=0 lines
+	while read -r file; do
+		lines=$(wc -l <"$file")
+		[[ $lines -le $FILE_LINES_MAX ]] && continue
+		echo "${file#"$1"/} has $lines lines"
+		bad=1
+	done < <(sources "$1")
+	return $bad
+}
+
+# A function begins with a brace in the first column and ends with one.
+functions_are_short() {
+	local said
+	said=$(sources "$1" | grep '\.c$' | xargs awk -v max=$FUNCTION_LINES_MAX '
+		/^[a-zA-Z_].*\(/ { name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name) }
+		/^\{/ { from = FNR }
+		/^\}/ && from {
+			if (FNR - from - 1 > max)
+				print FILENAME ": " name "() has " FNR - from - 1 " lines"
+			from = 0
+		}' | grep -vE "^: (${LONG_FUNCTIONS[*]:-none})\\(") || return 0
+	echo "$said"
+	return 1
+}
+
+# Nothing in a shipped file may depend on where it was made.
+no_machine_paths() {
+	local said
+	said=$(sources "$1" | xargs grep -nE '/(root|work)/|/home/[a-z]' |
+		grep -v '^[^:]*/userspace-test/static\.sh:') || return 0
+	echo "$said"
+	return 1
+}
+
+RULES=(layers_hold treap_is_pure core_is_tested core_is_closed versions_stand_in_compat
+	compat_in_no_header licensed files_are_short functions_are_short no_machine_paths)
+
+rule_name() {
+	echo "${1//_/ }"
+}
+
+# planted RULE FILE TEXT: the rule fails once TEXT stands at the end of FILE in a copy.
+planted() {
+	local rule=$1 file=$2 status
+	cp "$COPY/$file" "$COPY/saved" || return
+	printf '%b\n' "$3" >>"$COPY/$file"
+	"$rule" "$COPY" >/dev/null
+	status=$?
+	mv "$COPY/saved" "$COPY/$file"
+	[[ $status -ne 0 ]] && "$rule" "$COPY"
+}
+
+# changed RULE FILE EXPRESSION: the same with a sed expression.
+changed() {
+	local rule=$1 file=$2 status
+	cp "$COPY/$file" "$COPY/saved" || return
+	sed -i "$3" "$COPY/$file"
+	cmp -s "$COPY/$file" "$COPY/saved" && echo "nothing was planted in $file"
+	"$rule" "$COPY" >/dev/null
+	status=$?
+	mv "$COPY/saved" "$COPY/$file"
+	[[ $status -ne 0 ]] && "$rule" "$COPY"
+}
+
+long_text() {
+	printf 'int f(void)\\n{\\n'
+	printf '\\tg();\\n%.0s' {1..61}
+	printf '}'
+}
+
+COPY=$(mktemp -d) || exit 1
+trap 'rm -rf "$COPY"' EXIT
+(cd "$TREE" && tar -cf - --exclude=build --exclude='*.o' --exclude='*.ko' \
+	spanalloc kunit userspace-test) | tar -xf - -C "$COPY" || exit 1
+
+ktap_plan $((${#RULES[@]} + 14))
+for rule in "${RULES[@]}"; do
+	ktap "rule: $(rule_name "$rule")" "$rule" "$TREE"
+done
+ktap 'planted: treap includes span.h' planted layers_hold spanalloc/treap.c '#include "span.h"'
+ktap 'planted: arena includes heap.h' planted layers_hold spanalloc/arena.h '# include "heap.h"'
+ktap 'planted: the device includes treap.h' planted layers_hold spanalloc/main.c '#include "treap.h"'
+ktap 'planted: the device includes space.h' planted layers_hold spanalloc/main.c '#include "space.h"'
+ktap 'planted: the treap allocates' planted treap_is_pure spanalloc/treap.c '#include <linux/slab.h>'
+ktap 'planted: a source of the core is not tested' changed core_is_tested \
+	userspace-test/Makefile '/^CORE_SRCS/s/ claim\.c//'
+ktap 'planted: the core knows user memory' planted core_is_closed spanalloc/heap.c 'int __user *p;'
+ktap 'planted: a version test' planted versions_stand_in_compat spanalloc/heap.c \
+	'#if LINUX_VERSION_CODE >= 1'
+ktap 'planted: compat.h in a header' planted compat_in_no_header spanalloc/heap.h '#include "compat.h"'
+ktap 'planted: no licence' changed licensed spanalloc/heap.c '1d'
+ktap 'planted: a long file' changed files_are_short spanalloc/span.h '1s/.*/&\n'"$(printf 'x\\n%.0s' {1..600})"'/'
+ktap 'planted: a long function' planted functions_are_short spanalloc/span.c "$(long_text)"
+ktap 'planted: a path' planted no_machine_paths spanalloc/heap.c '/* /root/x */'
+ktap 'planted: a path in a script' planted no_machine_paths userspace-test/check.sh '# /home/joe'
+ktap_end

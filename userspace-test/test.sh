@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# test.sh [PART]...: what "make test" does. The parts, all of them by default:
+#
+#   static   rules about the sources (static.sh)
+#   build    the module, warnings being errors, for each kernel of BUILD_SERIES
+#   user     the heap in user space, under sanitizers (make check)
+#   vm       the module in virtual machines, for each kernel of RUN_SERIES
+#
+# Everything says what it says; the last line is "N passed, N failed". What counts is each
+# "ok" and "not ok" of the KTAP streams, each build, and each run of a virtual machine. The
+# status is 0 if nothing failed and as many checks ran as there have to be: a loop over
+# nothing must not pass.
+#
+#   BUILD_SERIES, RUN_SERIES   kernel series, separated by blanks
+#   SEED=N OPS=N               of the random tests
+
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+
+BUILD_SERIES=${BUILD_SERIES:-6.1 6.12 7.2}
+RUN_SERIES=${RUN_SERIES:-6.1 6.12}
+
+passed=0
+failed=0
+failures=()
+complete=
+log=$(mktemp) || exit 1
+
+last_line() {
+	local name
+	rm -f "$log"
+	for name in "${failures[@]}"; do
+		printf 'failed: %s\n' "$name"
+	done
+	if [[ -z $complete ]]; then
+		echo 'failed: the tests did not get to their end'
+		failed=$((failed + 1))
+	fi
+	printf '%d passed, %d failed\n' "$passed" "$failed"
+	[[ $failed -eq 0 ]] || exit 1
+}
+trap last_line EXIT
+trap 'exit 130' INT TERM
+
+headline() {
+	printf '\n=== %s\n' "$*"
+}
+
+fail() {
+	failed=$((failed + 1))
+	failures+=("$*")
+}
+
+# shown COMMAND...: runs it, shows and keeps what it says.
+shown() {
+	"$@" 2>&1 </dev/null | tee "$log"
+	return "${PIPESTATUS[0]}"
+}
+
+# results: counts the results in the log; prints what failed, then "OK NOT_OK".
+results() {
+	tr -d '\r' <"$log" | awk '
+		/^[[:space:]]*ok [0-9]+/ && !/# SKIP/ { good++ }
+		/^[[:space:]]*not ok [0-9]+/ && !/# TODO/ { bad++ }
+		END { print good + 0, bad + 0 }'
+}
+
+# stream LEAST NAME COMMAND...: a command that prints KTAP, with at least so many good cases.
+stream() {
+	local least=$1 name=$2 status=0 good bad line
+	shift 2
+	headline "$name"
+	shown "$@" || status=$?
+	read -r good bad < <(results)
+	passed=$((passed + good))
+	while read -r line; do
+		fail "$name: ${line#not ok }"
+	done < <(tr -d '\r' <"$log" | grep -E '^[[:space:]]*not ok [0-9]+' | grep -v '# TODO')
+	[[ $status -eq 0 || $bad -gt 0 ]] || fail "$name: status $status"
+	[[ $good -ge $least || $bad -gt 0 ]] || fail "$name: only $good of $least cases ran"
+}
+
+# step NAME COMMAND...: a command that says by its status how it went.
+step() {
+	local name=$1 status=0
+	shift
+	headline "$name"
+	shown "$@" || status=$?
+	if [[ $status -eq 0 ]]; then
+		passed=$((passed + 1))
+	else
+		fail "$name: status $status"
+	fi
+}
+
+part_static() {
+	stream 24 'rules about the sources' ./static.sh
+}
+
+part_build() {
+	local series
+	for series in $BUILD_SERIES; do
+		step "build for Linux $series" vm/build-module.sh "$series"
+	done
+}
+
+part_user() {
+	step 'build in user space' make --no-print-directory all
+	stream 114 'user-space tests' make --no-print-directory check
+}
+
+part_vm() {
+	local series
+	step 'the scan of kernel logs finds what it has to' vm/scan-log-selftest.sh
+	for series in $RUN_SERIES; do
+		step "virtual machine, Linux $series" env SERIES="$series" vm/run.sh
+	done
+}
+
+# The least number of checks of a whole run.
+CHECKS_MIN=145
+
+main() {
+	local part parts=("$@")
+	[[ $# -gt 0 ]] || parts=(static build user vm)
+	for part in "${parts[@]}"; do
+		case $part in
+		static | build | user | vm) "part_$part" ;;
+		*) echo "usage: test.sh [static] [build] [user] [vm]" >&2; exit 2 ;;
+		esac
+	done
+	if [[ $# -eq 0 && $((passed + failed)) -lt $CHECKS_MIN ]]; then
+		fail "only $((passed + failed)) of at least $CHECKS_MIN checks ran"
+	fi
+	complete=1
+	headline "$SECONDS seconds"
+}
+
+main "$@"
