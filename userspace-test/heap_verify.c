@@ -4,7 +4,7 @@
  */
 #include "heap_world.h"
 
-static bool differ(const char *what, u64 got, u64 expected)
+static unsigned int differ(const char *what, u64 got, u64 expected)
 {
 	return !EXPECT(got == expected, "%s is %llu, not %llu", what,
 		       (unsigned long long)got, (unsigned long long)expected);

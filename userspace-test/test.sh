@@ -6,7 +6,9 @@
 #   static   rules about the sources (static.sh)
 #   build    the module, warnings being errors, for each kernel of BUILD_SERIES
 #   user     the heap in user space, under sanitizers (make check)
-#   vm       the module in virtual machines, for each kernel of RUN_SERIES
+#   kunit    the KUnit suites, in User-Mode Linux
+#   vm       the module in virtual machines, for each kernel of RUN_SERIES: traces are
+#            replayed, and the device is tested
 #
 # Everything says what it says; the last line is "N passed, N failed". What counts is each
 # "ok" and "not ok" of the KTAP streams, each build, and each run of a virtual machine. The
@@ -59,11 +61,11 @@ shown() {
 	return "${PIPESTATUS[0]}"
 }
 
-# results: counts the results in the log; prints what failed, then "OK NOT_OK".
+# results: counts the results in the log; prints "GOOD BAD".
 results() {
 	tr -d '\r' <"$log" | awk '
-		/^[[:space:]]*ok [0-9]+/ && !/# SKIP/ { good++ }
-		/^[[:space:]]*not ok [0-9]+/ && !/# TODO/ { bad++ }
+		/^[[:space:]]*ok ([0-9]+|-)/ && !/# SKIP/ { good++ }
+		/^[[:space:]]*not ok ([0-9]+|-)/ && !/# TODO/ { bad++ }
 		END { print good + 0, bad + 0 }'
 }
 
@@ -76,8 +78,8 @@ stream() {
 	read -r good bad < <(results)
 	passed=$((passed + good))
 	while read -r line; do
-		fail "$name: ${line#not ok }"
-	done < <(tr -d '\r' <"$log" | grep -E '^[[:space:]]*not ok [0-9]+' | grep -v '# TODO')
+		fail "$name: ${line#*not ok }"
+	done < <(tr -d '\r' <"$log" | grep -E '^[[:space:]]*not ok ([0-9]+|-)' | grep -v '# TODO')
 	[[ $status -eq 0 || $bad -gt 0 ]] || fail "$name: status $status"
 	[[ $good -ge $least || $bad -gt 0 ]] || fail "$name: only $good of $least cases ran"
 }
@@ -111,24 +113,29 @@ part_user() {
 	stream 114 'user-space tests' make --no-print-directory check
 }
 
+part_kunit() {
+	stream 50 'KUnit' vm/kunit.sh
+}
+
 part_vm() {
 	local series
 	step 'the scan of kernel logs finds what it has to' vm/scan-log-selftest.sh
 	for series in $RUN_SERIES; do
-		step "virtual machine, Linux $series" env SERIES="$series" vm/run.sh
+		step "replay in a virtual machine, Linux $series" env SERIES="$series" vm/run.sh
+		stream 50 "device tests, Linux $series" env SERIES="$series" vm/device.sh
 	done
 }
 
 # The least number of checks of a whole run.
-CHECKS_MIN=145
+CHECKS_MIN=537
 
 main() {
 	local part parts=("$@")
-	[[ $# -gt 0 ]] || parts=(static build user vm)
+	[[ $# -gt 0 ]] || parts=(static build user kunit vm)
 	for part in "${parts[@]}"; do
 		case $part in
-		static | build | user | vm) "part_$part" ;;
-		*) echo "usage: test.sh [static] [build] [user] [vm]" >&2; exit 2 ;;
+		static | build | user | kunit | vm) "part_$part" ;;
+		*) echo "usage: test.sh [static] [build] [user] [kunit] [vm]" >&2; exit 2 ;;
 		esac
 	done
 	if [[ $# -eq 0 && $((passed + failed)) -lt $CHECKS_MIN ]]; then
