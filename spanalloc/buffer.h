@@ -50,10 +50,10 @@ static inline unsigned long span_buffer_npages(const struct span_buffer *buffer)
 	return buffer->span->node.npages;
 }
 
-/* Is there a reference besides the caller's: a mapping? */
-static inline bool span_buffer_is_shared(const struct span_buffer *buffer)
+/* Is there an mmap() whose mappings are not all gone? */
+static inline bool span_buffer_is_mapped(const struct span_buffer *buffer)
 {
-	return refcount_read(&buffer->ref) > 1;
+	return atomic_read(&buffer->nmaps) > 0;
 }
 
 struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 align,

@@ -220,7 +220,7 @@ static int run_free(struct span_file *sf, union span_arg *arg, void **state)
 	mutex_unlock(&sf->lock);
 	if (!handle)
 		return -ENOENT;
-	arg->free.state = span_buffer_is_shared(handle->buffer) ? SPANALLOC_FREE_DEFERRED : 0;
+	arg->free.state = span_buffer_is_mapped(handle->buffer) ? SPANALLOC_FREE_DEFERRED : 0;
 	*state = handle;
 	return 0;
 }
