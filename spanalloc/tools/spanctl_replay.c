@@ -161,7 +161,7 @@ static enum spanctl_status replay_file(const struct spanctl_options *options,
 				       const char *path)
 {
 	enum spanctl_status status;
-	const char *slash = strrchr(path, '/');
+	const char *name, *slash = strrchr(path, '/');
 	struct trace trace;
 	char message[256];
 	int err;
@@ -171,7 +171,10 @@ static enum spanctl_status replay_file(const struct spanctl_options *options,
 		spanctl_complain("%s: %s", path, message);
 		return err == TRACE_MALFORMED ? SPANCTL_USAGE : SPANCTL_FAILED;
 	}
-	status = replay_trace(options, slash && slash[1] ? slash + 1 : path, &trace);
+	name = slash && slash[1] ? slash + 1 : path;
+	if (!strcmp(path, "-"))
+		name = "standard input";
+	status = replay_trace(options, name, &trace);
 	trace_free(&trace);
 	return status;
 }

@@ -353,7 +353,7 @@ static int receive_fd(int socket)
 	int fd;
 
 	CHECK_EQ(recvmsg(socket, &message, 0), 1);
-	CHECK(CMSG_FIRSTHDR(&message) != NULL);
+	CHECK(CMSG_FIRSTHDR(&message));
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
 	return fd;
 }
