@@ -24,5 +24,6 @@ suite() {
 suite "$BUILD/treap-test" "${random[@]}"
 suite "$BUILD/heap-test" "${random[@]}"
 suite "$BUILD/heap-race-test" "${random[@]}" 'threads at work'
+suite "$BUILD/span-cost"
 suite ./replay_test.sh
 exit $status
