@@ -433,6 +433,8 @@ static int make_room(struct claim *claim)
 		lock_claim(claim);
 		return 0;
 	}
+	if (!growth.narenas)
+		return 0;
 	if (!may_sleep(claim))
 		return -EAGAIN;
 	unlock_claim(claim);

@@ -355,7 +355,7 @@ void span_space_install(struct span_heap *heap, struct span *claim,
  * end was searched, and the end of the address space is a boundary itself.
  *
  * Context: any; the caller holds the heap's lock.
- * Return: 0; -EDQUOT if the limit leaves fewer pages than are asked for; -ENOSPC
+ * Return: 0, with no arenas to add if the run would fit by now; -EDQUOT if the limit leaves fewer pages than are asked for; -ENOSPC
  * if it leaves enough, but not in one run.
  */
 int span_space_plan(struct span_heap *heap, const struct span_treap_window *window,
@@ -374,6 +374,9 @@ int span_space_plan(struct span_heap *heap, const struct span_treap_window *wind
 	end = ALIGN(base, window->align) + window->npages;
 	if (end > heap->max_pages)
 		return window->npages > heap->max_pages - taken ? -EDQUOT : -ENOSPC;
+	/* A search that let others have the lock may have missed what they freed. */
+	if (end <= arenas->npages)
+		return 0;
 	growth->narenas = DIV_ROUND_UP(end, 1UL << arenas->shift) - arenas->narenas;
 	if (arenas->narenas + growth->narenas > arenas->ndir)
 		growth->ndir = roundup_pow_of_two(arenas->narenas + growth->narenas);

@@ -305,6 +305,42 @@ void long_searches(void)
 	hw_destroy();
 }
 
+static void free_behind(void)
+{
+	if (!nresched++)
+		EXPECT(hw_free(hw_at(16384)), "the page before the last hole");
+}
+
+/*
+ * While a search lets others have the lock, the last span becomes long enough, but
+ * begins behind the search: the heap must search again, and not grow by nothing.
+ */
+void freed_behind_a_search(void)
+{
+	const struct geometry geometry = {
+		.order = 3, .arena = 8, .limit = 60000, .retain = -1,
+	};
+	unsigned int i;
+
+	/* 1025 holes [16n + 1, 16n + 8); the address space ends with the last. */
+	REQUIRE(hw_create(&geometry), "scene");
+	for (i = 0; i < 1025; i++)
+		REQUIRE((!i || hw_alloc(8, 0, 0, GFP_KERNEL)) &&
+			hw_alloc(1, 0, 0, GFP_KERNEL) && hw_alloc(7, 0, 0, GFP_KERNEL), "scene");
+	for (i = 0; i < 1025; i++)
+		REQUIRE(hw_free(hw_at(16 * i + 1)), "scene");
+	EXPECT_EQ(hw.heap->arenas.npages, 16392);
+	nresched = 0;
+	shim_resched_hook = free_behind;
+	REQUIRE(hw_alloc(5, 8, 0, GFP_KERNEL), "aligned");
+	shim_resched_hook = NULL;
+	EXPECT(nresched, "nobody had the lock");
+	EXPECT_EQ(hw.live[hw.nlive - 1].base, 16384);
+	EXPECT_EQ(hw.heap->arenas.npages, 16392);
+	EXPECT(hw_verify_all(), "after");
+	hw_destroy();
+}
+
 static void steal_scattered(void *unused)
 {
 	if (!nothers) {

@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	54
+#define NCASES	55
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -57,6 +57,7 @@ static const struct ktap_case cases[] = {
 	{ "two growths race at every allocation of the slower one", race_of_two_growths },
 	{ "no tables, but somebody else has grown the heap", race_won_before_growth_fails },
 	{ "long searches let others have the lock", long_searches },
+	{ "what is freed behind a search is found", freed_behind_a_search },
 	{ "a granule turns scattered under a contiguous claim", race_contig_scattered },
 	{ "any operation inside any other, three deep", race_everything_in_the_hook },
 	{ "a check in batches on a changing heap", check_in_batches_of_a_changing_heap },

@@ -146,6 +146,7 @@ void claims_are_invisible(void);
 void race_of_two_growths(void);
 void race_won_before_growth_fails(void);
 void long_searches(void);
+void freed_behind_a_search(void);
 void race_contig_scattered(void);
 void race_everything_in_the_hook(void);
 void check_in_batches_of_a_changing_heap(void);

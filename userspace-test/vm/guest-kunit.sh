@@ -39,6 +39,9 @@ insmod /lib/spanalloc/spanalloc_kunit.ko $(parameters) || fail "spanalloc_kunit.
 results
 rmmod spanalloc_kunit || fail "spanalloc_kunit cannot be unloaded"
 [ ! -e "$RESULTS/spanalloc_heap" ] || fail "its results are still there"
+# If the suites have left an object behind, the kernel says so now.
+rmmod spanalloc || fail "spanalloc cannot be unloaded"
+[ ! -e /sys/kernel/debug/spanalloc ] || fail "its debugfs folder is still there"
 
 echo "guest-kunit: $failed failed"
 [ "$failed" -eq 0 ]
