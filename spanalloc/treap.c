@@ -19,7 +19,7 @@
  * walk work on the tree. Only the balancing differs: colours are not used
  * (every node is black), and rotations restore the heap order of the priorities.
  *
- * Invariants, by the numbers that the check reports:
+ * Invariants, by the numbers that the check (treap_check.c) reports:
  *
  * 1. an in-order walk meets the spans by ascending base;
  * 2. no node's priority is above that of its parent;
@@ -552,86 +552,4 @@ struct span_treap_node *span_treap_last_below(const struct span_treap *treap,
 	if (!found || matches(found, filter))
 		return found;
 	return span_treap_prev(found, filter);
-}
-
-/* By base alone: whether spans overlap is the heap's to verify. */
-static bool in_order(const struct span_treap_node *low,
-		     const struct span_treap_node *high)
-{
-	return !low || !high || low->base < high->base;
-}
-
-/**
- * span_treap_check_node() - verify the invariants at one node
- * @treap: the tree
- * @node: a node of the tree
- *
- * Verified at every node, these local conditions make the global invariants.
- *
- * Context: any; the caller holds the tree's lock.
- * Return: the number of the first broken invariant, or SPAN_INV_NONE.
- */
-enum span_invariant span_treap_check_node(const struct span_treap *treap,
-					  const struct span_treap_node *node)
-{
-	const struct span_treap_node *left = left_of(node), *right = right_of(node);
-	struct rb_node *parent = rb_parent(&node->rb);
-	struct span_treap_node now = *node;
-
-	if (parent ? parent->rb_left != &node->rb && parent->rb_right != &node->rb :
-		     treap->root.rb_node != &node->rb)
-		return SPAN_INV_PARENT;
-	if ((left && rb_parent(&left->rb) != &node->rb) ||
-	    (right && rb_parent(&right->rb) != &node->rb))
-		return SPAN_INV_PARENT;
-	if (!node->npages || !in_order(left, node) || !in_order(node, right) ||
-	    !in_order(node_of(rb_prev(&node->rb)), node) ||
-	    !in_order(node, node_of(rb_next(&node->rb))))
-		return SPAN_INV_ORDER;
-	if ((left && left->prio > node->prio) || (right && right->prio > node->prio))
-		return SPAN_INV_HEAP;
-	compute(&now, false);
-	if (now.subtree_max != node->subtree_max)
-		return SPAN_INV_MAX;
-	if (now.subtree_types != node->subtree_types)
-		return SPAN_INV_TYPES;
-	return SPAN_INV_NONE;
-}
-
-/**
- * span_treap_check() - verify every invariant of a tree
- * @treap: the tree
- * @where: out, if not NULL: the node at which one is broken, or NULL
- *
- * Walks in address order and stops, with SPAN_INV_COUNTERS, when it has met
- * more nodes than the tree counts, so it ends on a damaged tree as well.
- *
- * Context: any; the caller holds the tree's lock. O(n).
- * Return: the number of the first broken invariant, or SPAN_INV_NONE.
- */
-enum span_invariant span_treap_check(const struct span_treap *treap,
-				     const struct span_treap_node **where)
-{
-	unsigned long nspans = 0, npages = 0, nreleased = 0, ngranules_idle = 0;
-	struct span_treap_node *node = node_of(rb_first(&treap->root));
-	enum span_invariant broken;
-
-	for (; node; node = node_of(rb_next(&node->rb))) {
-		if (where)
-			*where = node;
-		if (++nspans > treap->nspans)
-			return SPAN_INV_COUNTERS;
-		broken = span_treap_check_node(treap, node);
-		if (broken)
-			return broken;
-		npages += node->npages;
-		nreleased += node->nreleased;
-		ngranules_idle += node->ngranules_idle;
-	}
-	if (where)
-		*where = NULL;
-	if (nspans != treap->nspans || npages != treap->npages ||
-	    nreleased != treap->nreleased || ngranules_idle != treap->ngranules_idle)
-		return SPAN_INV_COUNTERS;
-	return SPAN_INV_NONE;
 }

@@ -244,6 +244,28 @@ void zero_after_dirt(void)
 	EXPECT_EQ(cases, 578);
 }
 
+/* What comes zeroed is not zeroed again, nor is what nobody has had since. */
+void nothing_is_zeroed_twice(void)
+{
+	REQUIRE(hw_create(&eight), "no heap");
+	REQUIRE(alloc_at(0, 3, 0, SPANALLOC_ZERO) && alloc_at(3, 20, 0, SPANALLOC_ZERO) &&
+		alloc_at(23, 1, 0, SPANALLOC_ZERO), "fresh");
+	EXPECT_EQ(hw.fake.nzeroed, 0);
+	/* Pages 0 to 2 have been used, 24 and 25 have not. */
+	REQUIRE(free_at(0) && alloc_at(0, 3, 0, SPANALLOC_ZERO), "used");
+	EXPECT_EQ(hw.fake.nzeroed, 3);
+	REQUIRE(alloc_at(24, 2, 0, SPANALLOC_ZERO) && free_at(24) &&
+		alloc_at(24, 8, 0, SPANALLOC_ZERO), "used in part");
+	EXPECT_EQ(hw.fake.nzeroed, 5);
+	/* Gone and come again: the memory is new. */
+	REQUIRE(free_at(24) && hw_scavenge(~0UL) && alloc_at(24, 8, 0, SPANALLOC_ZERO), "new");
+	EXPECT_EQ(hw.fake.nzeroed, 5);
+	/* Not asked for: nothing is zeroed, nor known to be zero. */
+	REQUIRE(alloc_at(32, 4, 0, 0) && alloc_at(36, 4, 0, SPANALLOC_ZERO), "mixed");
+	EXPECT_EQ(hw.fake.nzeroed, 9);
+	hw_destroy();
+}
+
 void limits_have_their_errors(void)
 {
 	struct geometry geometry = eight;

@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	55
+#define NCASES	56
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -27,6 +27,7 @@ static const struct ktap_case cases[] = {
 	{ "freeing changes a free neighbour in its tree node", coalesce_in_place },
 	{ "aligned and contiguous runs are the lowest, exactly", align_and_boundary },
 	{ "no page asked for as zero holds what was there before", zero_after_dirt },
+	{ "nothing is zeroed that is known to be zero", nothing_is_zeroed_twice },
 	{ "limit, space and memory have their own errors", limits_have_their_errors },
 	{ "without sleeping the address space never grows", nowait_never_grows },
 	{ "without sleeping memory is asked for once", nowait_takes_once },

@@ -171,6 +171,7 @@ void carve_in_place(void);
 void coalesce_in_place(void);
 void align_and_boundary(void);
 void zero_after_dirt(void);
+void nothing_is_zeroed_twice(void);
 void limits_have_their_errors(void);
 void nowait_never_grows(void);
 void nowait_takes_once(void);
