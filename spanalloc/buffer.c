@@ -98,8 +98,14 @@ static void buffer_release(struct span_buffer *buffer)
 	span_heap_quarantine(buffer->heap, buffer->span);
 	mutex_lock(&quarantine_lock);
 	list_add_tail(&buffer->quarantine, &quarantine);
+	/* Soon, but not later than it would have been: more may come in meanwhile. */
+	if (recheck_ms > RECHECK_FIRST_MS)
+		mod_delayed_work(recheck_queue, &recheck_work,
+				 msecs_to_jiffies(RECHECK_FIRST_MS));
+	else
+		queue_delayed_work(recheck_queue, &recheck_work,
+				   msecs_to_jiffies(RECHECK_FIRST_MS));
 	recheck_ms = RECHECK_FIRST_MS;
-	mod_delayed_work(recheck_queue, &recheck_work, msecs_to_jiffies(recheck_ms));
 	mutex_unlock(&quarantine_lock);
 }
 

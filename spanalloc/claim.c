@@ -49,11 +49,11 @@
  * @request: what was asked for
  * @window: where it may lie
  * @gfp: the caller's flags, as far as they are taken over
- * @exact: the run was a whole free span
- * @ntaken: granules taken from the backing for this claim
- * @drained: what holds pages out of the tree was drained
  * @backed_only: take only granules that are backed already, since the system
  *               has no contiguous block
+ * @exact: the run was a whole free span
+ * @drained: what holds pages out of the tree was drained
+ * @ninstalled: granules that were backed for this claim
  * @spares: span objects in hand
  * @span: the claimed span
  * @irqflags: of the lock
@@ -65,10 +65,10 @@ struct claim {
 	const struct span_request *request;
 	struct span_treap_window window;
 	gfp_t gfp;
+	bool backed_only;
 	bool exact;
 	bool drained;
-	unsigned long ntaken;
-	bool backed_only;
+	unsigned long ninstalled;
 	struct span_spares spares;
 	struct span *span;
 	unsigned long irqflags;
@@ -156,25 +156,45 @@ static struct span *find_run(struct claim *claim, struct span_treap_window *wind
 	return NULL;
 }
 
-/* Take the lowest run that fits; the lock may be dropped in between. */
-static bool take_run(struct claim *claim)
+/*
+ * Find the lowest run that fits, with the lock dropped now and then; *changed says
+ * that the heap was changed meanwhile, perhaps behind the search.
+ */
+static struct span *search(struct claim *claim, unsigned long *base, bool *changed)
 	__must_hold(&claim->heap->lock)
 {
 	struct span_treap_window window = claim->window;
+	u64 changes = claim->heap->changes;
 	struct span *from;
-	unsigned long base;
 	bool again;
 
-	while (!(from = find_run(claim, &window, &base, &again)) && again) {
+	while (!(from = find_run(claim, &window, base, &again)) && again) {
 		unlock_claim(claim);
 		if (may_sleep(claim))
 			cond_resched();
 		lock_claim(claim);
+		if (claim->heap->damaged)
+			break;
 	}
+	*changed = claim->heap->changes != changes;
+	return from;
+}
+
+/* Take the lowest run that fits. A search that may have missed one is repeated once. */
+static bool take_run(struct claim *claim)
+	__must_hold(&claim->heap->lock)
+{
+	struct span *from;
+	unsigned long base;
+	bool changed;
+
+	from = search(claim, &base, &changed);
+	if (!from && changed && !claim->heap->damaged)
+		from = search(claim, &base, &changed);
 	if (!from)
 		return false;
-	claim->exact = from->node.npages == window.npages;
-	claim->span = span_space_carve(claim->heap, from, base, window.npages,
+	claim->exact = from->node.npages == claim->window.npages;
+	claim->span = span_space_carve(claim->heap, from, base, claim->window.npages,
 				       &claim->spares);
 	claim->span->owner = claim->request->owner;
 	claim->span->caller = claim->request->caller;
@@ -205,29 +225,9 @@ static bool is_edge(const struct claim *claim, unsigned long index)
 }
 
 /*
- * Below the share of the pages in use that the heap may keep idle, nothing is
- * given back. The claim counts as in use: its granules are about to be.
- */
-static void release_excess(struct claim *claim)
-{
-	struct span_heap *heap = claim->heap;
-	unsigned long idle, keep;
-
-	if (heap->retain_percent < 0 || !may_sleep(claim))
-		return;
-	lock_claim(claim);
-	idle = heap->treap.ngranules_idle << heap->granule_order;
-	keep = (heap->in_use_pages + heap->claimed_pages) / 100 * heap->retain_percent;
-	keep += (heap->in_use_pages + heap->claimed_pages) % 100 *
-		heap->retain_percent / 100;
-	unlock_claim(claim);
-	if (idle > keep)
-		span_heap_scavenge(heap, idle - keep);
-}
-
-/*
  * Take memory for one granule. If the system has none, what the heap has idle
- * elsewhere will do. Without sleeping there is one attempt, and none to zero a
+ * elsewhere will do; a contiguous run is better off with an idle block as it is,
+ * which run_claim() looks for. Without sleeping there is one attempt, and none to zero a
  * whole granule: zero_claim() does what is needed of it.
  */
 static int take_granule(struct claim *claim, struct span_block *block)
@@ -246,14 +246,12 @@ static int take_granule(struct claim *claim, struct span_block *block)
 		return -EINTR;
 	if (claim->request->flags & SPANALLOC_ZERO)
 		flags |= SPAN_TAKE_ZERO;
-	release_excess(claim);
+	span_heap_release_excess(heap);
 	err = heap->backing->take(heap->backing_priv, block, heap->granule_order,
 				  heap->nid, gfp, flags);
-	if (err == -ENOMEM && span_heap_scavenge(heap, 1))
+	if (err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge(heap, 1))
 		err = heap->backing->take(heap->backing_priv, block, heap->granule_order,
 					  heap->nid, gfp, flags);
-	if (!err)
-		claim->ntaken++;
 	return err;
 }
 
@@ -273,8 +271,10 @@ static int back_granule(struct claim *claim, unsigned long index)
 	err = take_granule(claim, &block);
 	lock_claim(claim);
 	if (!span_granule_backed(span_granule_at(&heap->arenas, index))) {
-		if (!err)
+		if (!err) {
 			span_space_install(heap, claim->span, index, &block);
+			claim->ninstalled++;
+		}
 		return err;
 	}
 	if (!err) {
@@ -384,7 +384,7 @@ static void publish(struct claim *claim)
 
 /*
  * The claim goes back to free space, and as much memory as was taken for it to
- * the system, which is short of it. The lock is held and dropped.
+ * the system: what nobody got nobody shall pay for. The lock is held and dropped.
  */
 static void abandon(struct claim *claim)
 	__releases(&claim->heap->lock)
@@ -397,9 +397,10 @@ static void abandon(struct claim *claim)
 	claim->span = NULL;
 	unlock_claim(claim);
 	span_spares_drop(&unused);
-	if (may_sleep(claim) && claim->ntaken) {
-		span_heap_scavenge(claim->heap, claim->ntaken << claim->heap->granule_order);
-		claim->ntaken = 0;
+	if (may_sleep(claim) && claim->ninstalled) {
+		span_heap_scavenge(claim->heap,
+				   claim->ninstalled << claim->heap->granule_order);
+		claim->ninstalled = 0;
 	}
 }
 
@@ -441,12 +442,16 @@ static int make_room(struct claim *claim)
 	err = span_space_prepare(heap, &growth,
 				 claim->gfp | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
 	lock_claim(claim);
-	if (!err)
+	if (!err && !heap->damaged)
 		span_space_grow(heap, &growth);
 	else if (err == -ENOMEM && heap->arenas.narenas != growth.seen)
 		err = 0;
 	unlock_claim(claim);
 	span_space_discard(&growth);
+	if (err == -ENOMEM && may_drain(claim)) {
+		heap->drain(heap->drain_priv);
+		err = 0;
+	}
 	lock_claim(claim);
 	return err;
 }
@@ -467,6 +472,8 @@ static int claim_run(struct claim *claim)
 			return -EIO;
 		if (take_run(claim))
 			return 0;
+		if (claim->heap->damaged)
+			return -EIO;
 		/* An arena without a contiguous block behind it is of no use. */
 		if (claim->backed_only)
 			return -ENOMEM;
@@ -536,8 +543,9 @@ static void count_failure(struct span_heap *heap, int err)
  * @request: what is asked for
  *
  * Placement is lowest-address first fit in an address space that grows at its
- * end. Only a contiguous span may lie higher: where the system refused a block for
- * the lowest place, a place that has one already is taken.
+ * end. A contiguous span may lie higher: where the system refused a block for the
+ * lowest place, a place that has one already is taken. An aligned or contiguous one
+ * may miss what others freed while its search let them have the lock.
  *
  * Context: any that @request->gfp allows, hard interrupts with GFP_ATOMIC or
  * GFP_NOWAIT; not NMI; without the heap's lock. Where it may not sleep, it makes

@@ -163,6 +163,7 @@ struct page *span_heap_run(struct span_heap *heap, const struct span *span,
 
 /* scavenge.c */
 unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages);
+void span_heap_release_excess(struct span_heap *heap);
 
 /* inspect.c: statistics, walk, check */
 void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats);

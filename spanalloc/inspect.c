@@ -322,8 +322,9 @@ static bool check_batch(struct walk *walk, unsigned int batch)
 /**
  * span_heap_check() - verify every invariant of a heap and recount its counters
  * @heap: the heap
- * @batch: spans and granules to visit before the lock is dropped for a moment; 0
- *         visits all, and reads every slot of the map, in one hold, for tests
+ * @batch: spans and granules to visit, at least, before the lock is dropped
+ *         between two spans; 0 visits all, and reads every slot of the map, in one
+ *         hold, for tests
  * @report: out: what was found
  *
  * A heap that is found damaged refuses further work from here on.

@@ -145,3 +145,28 @@ unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages)
 	} while (more);
 	return done;
 }
+
+/**
+ * span_heap_release_excess() - give back what is idle above the heap's share
+ * @heap: the heap
+ *
+ * To be called before more memory is taken. What is claimed counts as in use: its
+ * granules are about to be.
+ *
+ * Context: may sleep; without the heap's lock.
+ */
+void span_heap_release_excess(struct span_heap *heap)
+{
+	unsigned long idle, keep, used, irqflags;
+
+	if (heap->retain_percent < 0)
+		return;
+	spin_lock_irqsave(&heap->lock, irqflags);
+	idle = heap->treap.ngranules_idle << heap->granule_order;
+	used = heap->in_use_pages + heap->claimed_pages;
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	keep = used / 100 * heap->retain_percent +
+	       used % 100 * heap->retain_percent / 100;
+	if (idle > keep)
+		span_heap_scavenge(heap, idle - keep);
+}

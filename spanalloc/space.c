@@ -355,8 +355,9 @@ void span_space_install(struct span_heap *heap, struct span *claim,
  * end was searched, and the end of the address space is a boundary itself.
  *
  * Context: any; the caller holds the heap's lock.
- * Return: 0, with no arenas to add if the run would fit by now; -EDQUOT if the limit leaves fewer pages than are asked for; -ENOSPC
- * if it leaves enough, but not in one run.
+ * Return: 0, with no arenas to add if the run would fit by now; -EDQUOT if the
+ * limit leaves fewer pages than are asked for; -ENOSPC if it leaves enough, but not
+ * in one run.
  */
 int span_space_plan(struct span_heap *heap, const struct span_treap_window *window,
 		    struct span_growth *growth)

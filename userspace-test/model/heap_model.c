@@ -177,7 +177,7 @@ static bool take_for(struct model *m, const struct model_ask *ask,
 		return take(m, granule, ask->contig);
 	retain(m, ask);
 	return take(m, granule, ask->contig) ||
-	       (model_scavenge(m, 1) && take(m, granule, ask->contig));
+	       (!ask->contig && model_scavenge(m, 1) && take(m, granule, false));
 }
 
 static bool back(struct model *m, const struct model_ask *ask, unsigned long base,

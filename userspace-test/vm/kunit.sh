@@ -187,7 +187,7 @@ make_um() {
 # only linking is to be done.
 build_bare_kernel() {
 	local mark
-	mark=$(sha256sum "$PROJECT/kunit/.kunitconfig")
+	mark="$(sha256sum <"$PROJECT/kunit/.kunitconfig") $(gcc --version | head -n 1)"
 	if [[ -f $OBJ_M/.made-for && $(<"$OBJ_M/.made-for") = "$mark" ]]; then
 		return
 	fi
