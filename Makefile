@@ -22,7 +22,8 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 	$(wildcard $(SIG_KEY) $(KDIR)/$(SIG_KEY))),,CONFIG_MODULE_SIG_ALL=)
 
 .DEFAULT_GOAL := all
-.PHONY: all modules modules_install run shell test check clean help kdir
+# Slower tiers of the tests have verbs of their own.
+.PHONY: all modules modules_install run shell test test-mutants check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
 all: modules
@@ -54,6 +55,10 @@ test:
 ## check             the tests that need neither root nor a virtual machine
 check:
 	@$(MAKE) --no-print-directory -C userspace-test check
+
+## test-mutants      plant bugs in a copy of the core: the fast tests must see each
+test-mutants:
+	@userspace-test/mutants/run.py
 
 ## clean             remove what was built
 clean:

@@ -8,7 +8,7 @@
  *
  * span_fixture_init() and span_fixture_exit() are the init and exit of a suite.
  * Each case gets a heap of its own, of granules of 8 pages, arenas of 64 and at
- * most 256 pages, with the per-heap seed fixed. Whatever a case leaves allocated
+ * most 256 pages, with the seed of its tree fixed. Whatever a case leaves allocated
  * is freed at its end; then the heap has to pass the check, has to be one free
  * span, and has to have given back every block.
  */

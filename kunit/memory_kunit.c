@@ -67,6 +67,19 @@ static void idle_memory_helps_where_the_system_has_none(struct kunit *test)
 	span_fixture_check(test);
 }
 
+/* The lowest place has no memory, a higher one has a block: better than nothing. */
+static void contig_takes_an_idle_block_where_the_system_has_none(struct kunit *test)
+{
+	span_fixture_place(test, 0, 8, 0, 0);
+	span_fixture_place(test, 16, 8, 16, 0);
+	span_fixture_free_at(test, 16);
+	span_fixture_fake(test)->fail_in = 1;
+	span_fixture_place(test, 16, 3, 0, SPANALLOC_CONTIG);
+	KUNIT_EXPECT_EQ(test, span_fixture_fake(test)->nrefused, 1);
+	span_fixture_place(test, 8, 3, 0, SPANALLOC_CONTIG);
+	span_fixture_check(test);
+}
+
 /* Another processor's allocation, while ours is asking for memory. */
 static void alloc_two_pages(void *arg)
 {
@@ -243,6 +256,7 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(nowait_needs_no_memory_where_backed),
 	KUNIT_CASE(refused_memory_loses_nothing),
 	KUNIT_CASE(idle_memory_helps_where_the_system_has_none),
+	KUNIT_CASE(contig_takes_an_idle_block_where_the_system_has_none),
 	KUNIT_CASE(slower_claim_gives_its_block_back),
 	KUNIT_CASE(refusal_is_no_matter_once_backed_by_another),
 	KUNIT_CASE(claim_is_nobodys_to_see),

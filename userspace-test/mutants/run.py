@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Plants one bug at a time in a copy of the core, and demands that the fast tests see it.
+
+run.py [PATTERN]...    all mutants, or those whose description contains a pattern
+
+Mutants are built in a folder outside the tree; treap-test and
+heap-test have a minute for it. Prints which test caught which; a survivor, a mutant
+that does not build, and one whose text is not in the sources any more are failures.
+The last line is "N passed, N failed".
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+from mutants import MUTANTS
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+CORE = os.path.join(os.path.dirname(TESTS), "spanalloc")
+SECONDS = 60
+MUTANTS_MIN = 30
+PROGRAMS = ("treap-test", "heap-test")
+OPTIONS = {"treap-test": [], "heap-test": ["--no-shrink"]}
+
+
+def plant(core, name, old, new):
+	"""Returns False if the text is not there."""
+	path = os.path.join(core, name)
+	with open(path, encoding="utf-8") as file:
+		text = file.read()
+	if old not in text:
+		return False
+	with open(path, "w", encoding="utf-8") as file:
+		file.write(text.replace(old, new, 1))
+	return True
+
+
+def build(core, out):
+	"""Returns what the compiler says if it fails, else nothing."""
+	env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+	done = subprocess.run(
+		["make", "-s", "-C", TESTS, f"CORE={core}", f"BUILD={out}", "CFLAGS=-Wno-error"]
+		+ [os.path.join(out, program) for program in PROGRAMS],
+		capture_output=True, text=True, env=env, check=False)
+	return done.stderr[-500:] if done.returncode else ""
+
+
+def first_failure(out, program, seconds):
+	"""What the program fails in, or None."""
+	run = subprocess.Popen(
+		[os.path.join(out, program), "--ops", "1500"] + OPTIONS[program],
+		stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+		errors="replace", start_new_session=True)
+	try:
+		said, _ = run.communicate(timeout=seconds)
+	except subprocess.TimeoutExpired:
+		os.killpg(run.pid, signal.SIGKILL)
+		run.wait()
+		return "it does not end"
+	for line in said.splitlines():
+		if line.startswith("not ok"):
+			return line.split(" - ", 1)[-1]
+	return f"status {run.returncode}" if run.returncode else None
+
+
+def verdict(core, out):
+	"""Returns (caught, by whom or why not) for what is planted in core."""
+	said = build(core, out)
+	if said:
+		return False, "it does not build: " + said
+	for program in PROGRAMS:
+		failure = first_failure(out, program, SECONDS)
+		if failure:
+			return True, f"{program}: {failure}"
+	return False, "it survives"
+
+
+def try_mutant(work, mutant):
+	"""Plants, tries, and puts the right text back."""
+	_, name, old, new = mutant
+	core, out = os.path.join(work, "core"), os.path.join(work, "build")
+	if not plant(core, name, old, new):
+		return False, "its text is not in the sources"
+	result = verdict(core, out)
+	# A new file, not an old one: make goes by time.
+	shutil.copyfile(os.path.join(CORE, name), os.path.join(core, name))
+	return result
+
+
+def main():
+	wanted = [m for m in MUTANTS
+		  if len(sys.argv) == 1 or any(p in m[0] for p in sys.argv[1:])]
+	passed = 0
+	with tempfile.TemporaryDirectory() as work:
+		shutil.copytree(CORE, os.path.join(work, "core"))
+		for number, mutant in enumerate(wanted, 1):
+			caught, how = try_mutant(work, mutant)
+			passed += caught
+			print(f"{'ok' if caught else 'not ok'} {number} - "
+			      f"{mutant[1]}: {mutant[0]} # {how}", flush=True)
+	failed = len(wanted) - passed
+	if len(sys.argv) == 1 and len(wanted) < MUTANTS_MIN:
+		print(f"# only {len(wanted)} mutants")
+		failed += 1
+	print(f"{passed} passed, {failed} failed")
+	return 1 if failed or not wanted else 0
+
+
+if __name__ == "__main__":
+	sys.exit(main())
