@@ -15,33 +15,12 @@
 
 #include "heap.h"
 #include "ktap.h"
+#include "nothing_backing.h"
 #include "rng.h"
 
 /* What the README promises. */
 #define SPAN_BYTES_MAX		96
 #define TABLE_PERMYRIAD_MAX	25
-
-static struct page no_page;
-
-static int nothing_take(void *priv, struct span_block *block, unsigned int order,
-			int nid, gfp_t gfp, unsigned int flags)
-{
-	*block = (struct span_block) { .page = &no_page, .zeroed = true };
-	return 0;
-}
-
-static void nothing_give(void *priv, struct span_block *block, unsigned int order)
-{
-}
-
-static void nothing_zero(void *priv, const struct span_block *block,
-			 unsigned int first, unsigned int npages)
-{
-}
-
-static const struct span_backing_ops nothing = {
-	.take = nothing_take, .give = nothing_give, .zero = nothing_zero,
-};
 
 static struct span_heap *heap_of(unsigned int granule_order)
 {
@@ -50,7 +29,7 @@ static struct span_heap *heap_of(unsigned int granule_order)
 		.arena_pages = 1UL << 14, .retain_percent = SPANALLOC_RETAIN_ALL,
 		.tree_seed = 1,
 	};
-	struct span_heap *heap = span_heap_create(&attr, &nothing, NULL);
+	struct span_heap *heap = span_heap_create(&attr, &nothing_backing, NULL);
 
 	if (IS_ERR(heap))
 		exit(1);

@@ -20,6 +20,7 @@
 #include <linux/log2.h>
 
 #include "heap.h"
+#include "nothing_backing.h"
 #include "shim.h"
 #include "tools/trace.h"
 
@@ -97,31 +98,6 @@ struct replay {
 	struct spanalloc_stats stats;
 	enum span_invariant broken;
 	double ns;
-};
-
-/* Memory that is not there: the heap never looks into it. */
-static struct page no_page;
-
-static int nothing_take(void *priv, struct span_block *block, unsigned int order,
-			int nid, gfp_t gfp, unsigned int flags)
-{
-	*block = (struct span_block) { .page = &no_page, .zeroed = true };
-	return 0;
-}
-
-static void nothing_give(void *priv, struct span_block *block, unsigned int order)
-{
-}
-
-static void nothing_zero(void *priv, const struct span_block *block,
-			 unsigned int first, unsigned int npages)
-{
-}
-
-static const struct span_backing_ops nothing_backing = {
-	.take = nothing_take,
-	.give = nothing_give,
-	.zero = nothing_zero,
 };
 
 static int complain(int status, const char *format, ...)
