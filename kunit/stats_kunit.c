@@ -5,12 +5,15 @@
  */
 
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
 
 #include "fixture.h"
 
+/* Snapshots to take, while so many allocations are done. */
 #define NSNAPSHOTS	20000
+#define NALLOCS		200
 
 /* What holds in every snapshot, of whatever heap at whatever moment. */
 static bool adds_up(const struct spanalloc_stats *stats)
@@ -246,24 +249,26 @@ static int disturb(void *arg)
 
 static void snapshots_of_a_heap_at_work_add_up(struct kunit *test)
 {
+	unsigned long end = jiffies + 10 * HZ;
+	unsigned int n = 0, wrong = 0;
 	struct task_struct *thread;
-	unsigned int i, wrong = 0;
 	u64 allocs = 0;
 
 	thread = kthread_run(disturb, span_fixture_heap(test), "spanalloc_stats");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
-	/* Both have to have run for this to mean anything. */
-	for (i = 0; i < NSNAPSHOTS || (allocs < 1000 && i < 50 * NSNAPSHOTS); i++) {
+	/* Both have to have worked for this to mean anything. */
+	while (n < NSNAPSHOTS || (allocs < NALLOCS && time_before(jiffies, end))) {
 		struct spanalloc_stats stats = span_fixture_stats(test);
 
 		wrong += !adds_up(&stats);
 		allocs = stats.allocs;
-		if (i % 64 == 0)
-			cond_resched();
+		if (++n % 64 == 0 && n > NSNAPSHOTS)
+			schedule_timeout_uninterruptible(1);
+		cond_resched();
 	}
 	KUNIT_EXPECT_EQ(test, kthread_stop(thread), 0);
-	KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "of %u snapshots", i);
-	KUNIT_EXPECT_GE(test, allocs, 1000);
+	KUNIT_EXPECT_EQ_MSG(test, wrong, 0, "of %u snapshots", n);
+	KUNIT_EXPECT_GE(test, allocs, NALLOCS);
 }
 
 static struct kunit_case stats_cases[] = {

@@ -9,32 +9,35 @@
 #include "compat.h"
 #include "heap.h"
 
-EXPORT_SYMBOL_SPANALLOC(span_treap_init);
-EXPORT_SYMBOL_SPANALLOC(span_treap_insert);
-EXPORT_SYMBOL_SPANALLOC(span_treap_erase);
-EXPORT_SYMBOL_SPANALLOC(__span_treap_mutated);
-EXPORT_SYMBOL_SPANALLOC(span_treap_first_fit);
-EXPORT_SYMBOL_SPANALLOC(span_treap_find);
-EXPORT_SYMBOL_SPANALLOC(span_treap_start);
-EXPORT_SYMBOL_SPANALLOC(span_treap_end);
-EXPORT_SYMBOL_SPANALLOC(span_treap_next);
-EXPORT_SYMBOL_SPANALLOC(span_treap_prev);
-EXPORT_SYMBOL_SPANALLOC(span_treap_last_below);
-EXPORT_SYMBOL_SPANALLOC(span_treap_check);
+/* All here, and not beside the functions, which need not know who tests them. */
+#define SHARE(symbol)	EXPORT_SYMBOL_SPANALLOC(symbol)
 
-EXPORT_SYMBOL_SPANALLOC(span_tally_run);
+SHARE(span_treap_init);
+SHARE(span_treap_insert);
+SHARE(span_treap_erase);
+SHARE(__span_treap_mutated);
+SHARE(span_treap_first_fit);
+SHARE(span_treap_find);
+SHARE(span_treap_start);
+SHARE(span_treap_end);
+SHARE(span_treap_next);
+SHARE(span_treap_prev);
+SHARE(span_treap_last_below);
+SHARE(span_treap_check);
 
-EXPORT_SYMBOL_SPANALLOC(span_heap_create);
-EXPORT_SYMBOL_SPANALLOC(span_heap_destroy);
-EXPORT_SYMBOL_SPANALLOC(span_heap_alloc);
-EXPORT_SYMBOL_SPANALLOC(span_heap_free);
-EXPORT_SYMBOL_SPANALLOC(span_heap_split);
-EXPORT_SYMBOL_SPANALLOC(span_heap_quarantine);
-EXPORT_SYMBOL_SPANALLOC(span_heap_lookup);
-EXPORT_SYMBOL_SPANALLOC(span_heap_run);
-EXPORT_SYMBOL_SPANALLOC(span_heap_scavenge);
-EXPORT_SYMBOL_SPANALLOC(span_heap_stats);
-EXPORT_SYMBOL_SPANALLOC(span_heap_next_span);
-EXPORT_SYMBOL_SPANALLOC(span_heap_check);
+SHARE(span_tally_run);
 
-EXPORT_SYMBOL_SPANALLOC(span_buddy_backing);
+SHARE(span_heap_create);
+SHARE(span_heap_destroy);
+SHARE(span_heap_alloc);
+SHARE(span_heap_free);
+SHARE(span_heap_split);
+SHARE(span_heap_quarantine);
+SHARE(span_heap_lookup);
+SHARE(span_heap_run);
+SHARE(span_heap_scavenge);
+SHARE(span_heap_stats);
+SHARE(span_heap_next_span);
+SHARE(span_heap_check);
+
+SHARE(span_buddy_backing);

@@ -114,7 +114,7 @@ part_user() {
 }
 
 part_kunit() {
-	stream 269 'KUnit' vm/kunit.sh
+	stream 271 'KUnit' vm/kunit.sh
 }
 
 part_vm() {
@@ -127,7 +127,7 @@ part_vm() {
 }
 
 # The least number of checks of a whole run.
-CHECKS_MIN=810
+CHECKS_MIN=812
 
 main() {
 	local part parts=("$@")
