@@ -6,9 +6,10 @@
 /**
  * DOC: Life of a buffer
  *
- * A buffer is one span and a count of references: one of the handle in the open
- * file that allocated it, one of each mapping. Freeing the handle and unmapping
- * go in any order. When the last reference is gone, no page table leads to the
+ * A buffer is one span and a count of references: one of each handle in the open
+ * file that allocated it, one of each mapping. There is one handle until a program
+ * splits it; then each names a part of the buffer, and the span stays whole.
+ * Freeing handles and unmapping go in any order. When the last reference is gone, no page table leads to the
  * pages any more, but the kernel may still use them: direct I/O under way,
  * io_uring, RDMA or a pipe hold references on single pages. Hence the *pin gate*:
  * unless every page's count is back to ours alone, the buffer goes to
@@ -214,25 +215,28 @@ void span_buffer_put(struct span_buffer *buffer)
 }
 
 /**
- * span_buffer_runs() - count physically contiguous runs
+ * span_buffer_runs() - count physically contiguous runs of a part
  * @buffer: a buffer of the caller's
+ * @first: where the part begins, in pages from the buffer's begin
+ * @npages: its length, inside the buffer
  *
  * Neighbouring blocks that happen to follow each other in memory are one run.
  *
  * Context: may sleep.
  * Return: number of runs, at least 1.
  */
-u64 span_buffer_runs(const struct span_buffer *buffer)
+u64 span_buffer_runs(const struct span_buffer *buffer, unsigned long first,
+		     unsigned long npages)
 {
-	unsigned long index = 0, npages, pfn, expected = 0;
+	unsigned long index = first, end = first + npages, run, pfn, expected = 0;
 	u64 runs = 0;
 
-	while (index < span_buffer_npages(buffer)) {
-		pfn = page_to_pfn(span_heap_run(buffer->heap, buffer->span, index, &npages));
-		if (!index || pfn != expected)
+	while (index < end) {
+		pfn = page_to_pfn(span_heap_run(buffer->heap, buffer->span, index, &run));
+		if (index == first || pfn != expected)
 			runs++;
-		expected = pfn + npages;
-		index += npages;
+		expected = pfn + run;
+		index += run;
 		cond_resched();
 	}
 	return runs;

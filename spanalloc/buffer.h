@@ -32,6 +32,7 @@ struct vm_area_struct;
  * @pgoff: where mmap() finds it, in pages; unique in the heap while the buffer
  *         lives (invariant)
  * @nmaps: internal files of mappings
+ * @nhandles: handles of the buffer or of parts of it (the open file's lock)
  * @pinned: a page of the buffer that was pinned when last looked at
  * @quarantine: links the buffers that wait for their last pin (quarantine's mutex)
  */
@@ -41,6 +42,7 @@ struct span_buffer {
 	struct span *span;
 	unsigned long pgoff;
 	atomic_t nmaps;
+	unsigned int nhandles;
 	unsigned long pinned;
 	struct list_head quarantine;
 };
@@ -60,7 +62,8 @@ struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 alig
 				    unsigned int flags);
 struct span_buffer *span_buffer_get(struct span_buffer *buffer);
 void span_buffer_put(struct span_buffer *buffer);
-u64 span_buffer_runs(const struct span_buffer *buffer);
+u64 span_buffer_runs(const struct span_buffer *buffer, unsigned long first,
+		     unsigned long npages);
 
 /* mapping.c */
 int span_buffer_map(struct span_buffer *buffer, struct vm_area_struct *vma);

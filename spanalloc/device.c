@@ -6,22 +6,13 @@
 /**
  * DOC: Device
  *
- * Each open file has its own handles, and can only name its own buffers.
  * include/uapi/linux/spanalloc.h says what the calls mean; every call copies its
  * structure in, runs, and copies it out again here, so that the rules for
  * growing structures exist once.
  *
- * Three numbers of a buffer are three different things: the handle, which names
- * it in one open file and is not used again soon; the offset for mmap(); and the
- * base in the heap's address space.
- *
  * A handle is made known only after the reply has been copied out, and forgotten
  * for good only then: a call that fails leaves everything as it was, and no other
  * thread can guess a handle and free it while the call is still under way.
- *
- * Locking: each open file has a mutex for its handles. It nests in mmap_lock,
- * since .mmap takes it; so nothing is copied from or to user space while it is
- * held. Only reserving a handle allocates under it.
  */
 
 #include <linux/capability.h>
@@ -30,16 +21,13 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
-#include <linux/rbtree.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/xarray.h>
 #include <uapi/linux/spanalloc.h>
 
 #include "buffer.h"
 #include "compat.h"
+#include "handle.h"
 #include "internal.h"
 
 /* Pages that a trim gives back before it looks for a signal. */
@@ -47,109 +35,16 @@
 
 static struct span_heap *device_heap;
 
-/**
- * struct span_handle - a buffer, as one open file knows it
- * @rb: links the handles of a file by @pgoff
- * @buffer: the buffer; the handle holds a reference
- * @id: names the handle in its file
- * @pgoff: where mmap() finds it, in pages
- */
-struct span_handle {
-	struct rb_node rb;
-	struct span_buffer *buffer;
-	u32 id;
-	unsigned long pgoff;
-};
-
-/**
- * struct span_file - an open file
- * @lock: protects all below
- * @handles: struct span_handle by id; a reserved id reads as NULL
- * @next_id: where the search for a free id begins
- * @by_offset: struct span_handle by pgoff
- */
-struct span_file {
-	struct mutex lock;	/* protects all that follows */
-	struct xarray handles;
-	u32 next_id;
-	struct rb_root by_offset;
-};
-
 /* The argument of any call. */
 union span_arg {
 	struct spanalloc_info info;
 	struct spanalloc_alloc alloc;
 	struct spanalloc_free free;
 	struct spanalloc_query query;
+	struct spanalloc_split split;
 	struct spanalloc_heap_stats stats;
 	struct spanalloc_trim trim;
 };
-
-static bool handle_less(struct rb_node *a, const struct rb_node *b)
-{
-	return rb_entry(a, struct span_handle, rb)->pgoff <
-	       rb_entry(b, struct span_handle, rb)->pgoff;
-}
-
-/* The handle whose buffer contains an offset; the file's lock is held. */
-static struct span_handle *handle_at(struct span_file *sf, unsigned long pgoff)
-{
-	struct rb_node *rb = sf->by_offset.rb_node;
-
-	while (rb) {
-		struct span_handle *handle = rb_entry(rb, struct span_handle, rb);
-
-		if (pgoff < handle->pgoff)
-			rb = rb->rb_left;
-		else if (pgoff - handle->pgoff >= span_buffer_npages(handle->buffer))
-			rb = rb->rb_right;
-		else
-			return handle;
-	}
-	return NULL;
-}
-
-/* A new handle with an id that nobody else can use or see yet. */
-static struct span_handle *handle_reserve(struct span_file *sf)
-{
-	struct span_handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL_ACCOUNT);
-	int err;
-
-	if (!handle)
-		return ERR_PTR(-ENOMEM);
-	mutex_lock(&sf->lock);
-	err = xa_alloc_cyclic(&sf->handles, &handle->id, NULL, XA_LIMIT(1, U32_MAX),
-			      &sf->next_id, GFP_KERNEL);
-	mutex_unlock(&sf->lock);
-	if (err >= 0)
-		return handle;
-	kfree(handle);
-	return ERR_PTR(err == -EBUSY ? -ENOSPC : err);
-}
-
-static void handle_cancel(struct span_file *sf, struct span_handle *handle)
-{
-	mutex_lock(&sf->lock);
-	xa_release(&sf->handles, handle->id);
-	mutex_unlock(&sf->lock);
-	kfree(handle);
-}
-
-/* A handle that nobody can see goes, and its reference with it. */
-static void handle_drop(struct span_file *sf, struct span_handle *handle)
-{
-	span_buffer_put(handle->buffer);
-	handle_cancel(sf, handle);
-}
-
-/* From here on the handle can be used; storing to a reserved id cannot fail. */
-static void handle_publish(struct span_file *sf, struct span_handle *handle)
-{
-	mutex_lock(&sf->lock);
-	xa_store(&sf->handles, handle->id, handle, GFP_KERNEL);
-	rb_add(&handle->rb, &sf->by_offset, handle_less);
-	mutex_unlock(&sf->lock);
-}
 
 static int run_info(struct span_file *sf, union span_arg *arg, void **state)
 {
@@ -162,7 +57,7 @@ static int run_info(struct span_file *sf, union span_arg *arg, void **state)
 		.version = SPAN_VERSION_MAJOR << 16 | SPAN_VERSION_MINOR << 8 |
 			   SPAN_VERSION_PATCH,
 		.page_size = PAGE_SIZE,
-		.features = SPANALLOC_FEATURE_CONTIG,
+		.features = SPANALLOC_FEATURE_CONTIG | SPANALLOC_FEATURE_SPLIT,
 		.granule_pages = stats.granule_pages,
 		.max_pages = stats.max_pages,
 		.alloc_flags = SPANALLOC_ALLOC_CONTIG,
@@ -179,95 +74,124 @@ static int run_alloc(struct span_file *sf, union span_arg *arg, void **state)
 	if ((alloc->flags & ~SPANALLOC_ALLOC_CONTIG) || alloc->reserved[0] ||
 	    alloc->reserved[1])
 		return -EINVAL;
-	handle = handle_reserve(sf);
+	handle = span_handle_reserve(sf);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
 	buffer = span_buffer_new(device_heap, alloc->npages, alloc->align,
 				 alloc->flags & SPANALLOC_ALLOC_CONTIG ? SPANALLOC_CONTIG : 0);
 	if (IS_ERR(buffer)) {
-		handle_cancel(sf, handle);
+		span_handle_drop(sf, handle);
 		return PTR_ERR(buffer);
 	}
-	handle->buffer = buffer;
-	handle->pgoff = buffer->pgoff;
+	span_handle_set(handle, buffer, 0, span_buffer_npages(buffer));
 	alloc->handle = handle->id;
 	alloc->offset = (u64)handle->pgoff << PAGE_SHIFT;
 	*state = handle;
 	return 0;
 }
 
-static void done_alloc(struct span_file *sf, void *state, bool delivered)
+static int done_alloc(struct span_file *sf, const union span_arg *arg, void *state,
+		      bool delivered)
 {
 	if (delivered)
-		handle_publish(sf, state);
+		span_handle_publish(sf, state);
 	else
-		handle_drop(sf, state);
+		span_handle_drop(sf, state);
+	return 0;
 }
 
 /* The handle is out of reach, but can be put back until the reply is out. */
 static int run_free(struct span_file *sf, union span_arg *arg, void **state)
 {
 	struct span_handle *handle;
+	bool shared;
 
 	if (arg->free.flags || arg->free.reserved)
 		return -EINVAL;
-	mutex_lock(&sf->lock);
-	handle = xa_load(&sf->handles, arg->free.handle);
-	if (handle) {
-		xa_store(&sf->handles, handle->id, XA_ZERO_ENTRY, GFP_KERNEL);
-		rb_erase(&handle->rb, &sf->by_offset);
-	}
-	mutex_unlock(&sf->lock);
+	handle = span_handle_withdraw(sf, arg->free.handle, &shared);
 	if (!handle)
 		return -ENOENT;
-	arg->free.state = span_buffer_is_mapped(handle->buffer) ? SPANALLOC_FREE_DEFERRED : 0;
+	arg->free.state = shared ? SPANALLOC_FREE_DEFERRED : 0;
 	*state = handle;
 	return 0;
 }
 
-static void done_free(struct span_file *sf, void *state, bool delivered)
+static int done_free(struct span_file *sf, const union span_arg *arg, void *state,
+		     bool delivered)
 {
 	if (delivered)
-		handle_drop(sf, state);
+		span_handle_drop(sf, state);
 	else
-		handle_publish(sf, state);
-}
-
-static struct span_buffer *buffer_get(struct span_file *sf, u32 id)
-{
-	struct span_buffer *buffer = NULL;
-	struct span_handle *handle;
-
-	mutex_lock(&sf->lock);
-	handle = xa_load(&sf->handles, id);
-	if (handle)
-		buffer = span_buffer_get(handle->buffer);
-	mutex_unlock(&sf->lock);
-	return buffer;
+		span_handle_publish(sf, state);
+	return 0;
 }
 
 static int run_query(struct span_file *sf, union span_arg *arg, void **state)
 {
 	struct spanalloc_query *query = &arg->query;
-	struct span_buffer *buffer;
+	struct span_handle view;
+	unsigned long first;
 
 	if (query->flags || query->reserved[0] || query->reserved[1])
 		return -EINVAL;
-	buffer = buffer_get(sf, query->handle);
-	if (!buffer)
+	if (!span_handle_get(sf, query->handle, &view))
 		return -ENOENT;
+	first = view.pgoff - view.buffer->pgoff;
 	*query = (struct spanalloc_query) {
 		.handle = query->handle,
-		.npages = span_buffer_npages(buffer),
-		.offset = (u64)buffer->pgoff << PAGE_SHIFT,
-		.base = buffer->span->node.base,
-		.nruns = span_buffer_runs(buffer),
-		.nmaps = atomic_read(&buffer->nmaps),
+		.npages = view.npages,
+		.offset = (u64)view.pgoff << PAGE_SHIFT,
+		.base = view.buffer->span->node.base + first,
+		.nruns = span_buffer_runs(view.buffer, first, view.npages),
+		.nmaps = atomic_read(&view.buffer->nmaps),
 	};
 	if (query->nruns == 1)
 		query->state |= SPANALLOC_QUERY_CONTIG;
-	span_buffer_put(buffer);
+	span_buffer_put(view.buffer);
 	return 0;
+}
+
+/*
+ * What the reply says, the new handle and its offset, does not depend on what
+ * other threads do; so the split itself waits until the reply is out, and nothing
+ * has to be undone. The old handle can be used all the time.
+ */
+static int run_split(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_split *split = &arg->split;
+	struct span_handle *handle, view;
+
+	if (split->flags || split->reserved)
+		return -EINVAL;
+	handle = span_handle_reserve(sf);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	if (!span_handle_get(sf, split->handle, &view)) {
+		span_handle_drop(sf, handle);
+		return -ENOENT;
+	}
+	/* The reference goes to the new handle, whether it is of use or not. */
+	span_handle_set(handle, view.buffer, view.pgoff - view.buffer->pgoff, view.npages);
+	if (!split->npages || split->npages >= view.npages) {
+		span_handle_drop(sf, handle);
+		return -EINVAL;
+	}
+	split->new_handle = handle->id;
+	split->offset = (u64)(view.pgoff + split->npages) << PAGE_SHIFT;
+	*state = handle;
+	return 0;
+}
+
+static int done_split(struct span_file *sf, const union span_arg *arg, void *state,
+		      bool delivered)
+{
+	int err = 0;
+
+	if (delivered)
+		err = span_handle_split(sf, arg->split.handle, arg->split.npages, state);
+	if (!delivered || err)
+		span_handle_drop(sf, state);
+	return err;
 }
 
 static int run_stats(struct span_file *sf, union span_arg *arg, void **state)
@@ -341,13 +265,15 @@ static int run_trim(struct span_file *sf, union span_arg *arg, void **state)
  * @cmd: the command, with the size of the newest structure
  * @size_min: size of the structure's first version
  * @run: does it; may leave something for @done in *state
- * @done: told whether the reply has reached the caller, if @run succeeded
+ * @done: told whether the reply has reached the caller, if @run succeeded; may
+ *        refuse after all if it has
  */
 struct span_call {
 	unsigned int cmd;
 	size_t size_min;
 	int (*run)(struct span_file *sf, union span_arg *arg, void **state);
-	void (*done)(struct span_file *sf, void *state, bool delivered);
+	int (*done)(struct span_file *sf, const union span_arg *arg, void *state,
+		    bool delivered);
 };
 
 static const struct span_call calls[] = {
@@ -357,6 +283,7 @@ static const struct span_call calls[] = {
 	{ SPANALLOC_IOC_QUERY, SPANALLOC_QUERY_SIZE_VER0, run_query },
 	{ SPANALLOC_IOC_STATS, SPANALLOC_STATS_SIZE_VER0, run_stats },
 	{ SPANALLOC_IOC_TRIM, SPANALLOC_TRIM_SIZE_VER0, run_trim },
+	{ SPANALLOC_IOC_SPLIT, SPANALLOC_SPLIT_SIZE_VER0, run_split, done_split },
 };
 
 /* A command is known by letter, number and direction; its size may differ. */
@@ -406,62 +333,36 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long uarg
 		return err;
 	delivered = deliver(call, to, usize, &arg);
 	if (call->done)
-		call->done(file->private_data, state, delivered);
-	return delivered ? 0 : -EFAULT;
+		err = call->done(file->private_data, &arg, state, delivered);
+	return delivered ? err : -EFAULT;
 }
 
 static int device_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct span_file *sf = file->private_data;
-	struct span_buffer *buffer = NULL;
-	struct span_handle *handle;
-	unsigned long first;
+	struct span_buffer *buffer;
 
 	/* Not VM_SHARED: the kernel drops that from a read-only file's mapping. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
-	mutex_lock(&sf->lock);
-	handle = handle_at(sf, vma->vm_pgoff);
-	if (handle) {
-		first = vma->vm_pgoff - handle->pgoff;
-		if (vma_pages(vma) <= span_buffer_npages(handle->buffer) - first)
-			buffer = span_buffer_get(handle->buffer);
-	}
-	mutex_unlock(&sf->lock);
+	buffer = span_buffer_at(file->private_data, vma->vm_pgoff, vma_pages(vma));
 	return buffer ? span_buffer_map(buffer, vma) : -EINVAL;
 }
 
 static int device_open(struct inode *inode, struct file *file)
 {
-	struct span_file *sf = kzalloc(sizeof(*sf), GFP_KERNEL_ACCOUNT);
+	struct span_file *sf = span_file_new();
 
 	if (!sf)
 		return -ENOMEM;
-	mutex_init(&sf->lock);
-	xa_init_flags(&sf->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	sf->by_offset = RB_ROOT;
 	file->private_data = sf;
 	return nonseekable_open(inode, file);
 }
 
 static int device_release(struct inode *inode, struct file *file)
 {
-	struct span_file *sf = file->private_data;
-	struct span_handle *handle;
-	unsigned long id;
-
-	/* One by one: xa_destroy() frees all inner nodes with interrupts off. */
-	xa_for_each(&sf->handles, id, handle) {
-		xa_erase(&sf->handles, id);
-		span_buffer_put(handle->buffer);
-		kfree(handle);
-		cond_resched();
-	}
-	xa_destroy(&sf->handles);
-	mutex_destroy(&sf->lock);
-	kfree(sf);
+	span_file_delete(file->private_data);
 	return 0;
 }
 
@@ -498,6 +399,7 @@ int span_device_init(struct span_heap *heap)
 	BUILD_BUG_ON(sizeof(struct spanalloc_query) != SPANALLOC_QUERY_SIZE_VER0);
 	BUILD_BUG_ON(sizeof(struct spanalloc_heap_stats) != SPANALLOC_STATS_SIZE_VER0);
 	BUILD_BUG_ON(sizeof(struct spanalloc_trim) != SPANALLOC_TRIM_SIZE_VER0);
+	BUILD_BUG_ON(sizeof(struct spanalloc_split) != SPANALLOC_SPLIT_SIZE_VER0);
 
 	device_heap = heap;
 	err = span_buffer_init(heap);

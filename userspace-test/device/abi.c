@@ -66,6 +66,14 @@ static void prepare_trim(int fd, void *request)
 	trim->npages = 1;
 }
 
+static void prepare_split(int fd, void *request)
+{
+	struct spanalloc_split *split = request;
+
+	split->handle = dev_alloc(fd, 5).handle;
+	split->npages = 2;
+}
+
 #define BOTH (_IOC_READ | _IOC_WRITE)
 
 static const struct command commands[] = {
@@ -75,6 +83,7 @@ static const struct command commands[] = {
 	{ "query", 3, BOTH, 64, prepare_query },
 	{ "stats", 4, BOTH, 280, prepare_nothing },
 	{ "trim", 5, BOTH, 24, prepare_trim },
+	{ "split", 6, BOTH, 32, prepare_split },
 };
 
 #define NCOMMANDS ARRAY_SIZE(commands)
@@ -86,12 +95,14 @@ _Static_assert(sizeof(struct spanalloc_free) == 16, "free");
 _Static_assert(sizeof(struct spanalloc_query) == 64, "query");
 _Static_assert(sizeof(struct spanalloc_heap_stats) == 280, "stats");
 _Static_assert(sizeof(struct spanalloc_trim) == 24, "trim");
+_Static_assert(sizeof(struct spanalloc_split) == 32, "split");
 _Static_assert(SPANALLOC_IOC_INFO == 0xc028bb00, "info");
 _Static_assert(SPANALLOC_IOC_ALLOC == 0xc030bb01, "alloc");
 _Static_assert(SPANALLOC_IOC_FREE == 0xc010bb02, "free");
 _Static_assert(SPANALLOC_IOC_QUERY == 0xc040bb03, "query");
 _Static_assert(SPANALLOC_IOC_STATS == 0xc118bb04, "stats");
 _Static_assert(SPANALLOC_IOC_TRIM == 0xc018bb05, "trim");
+_Static_assert(SPANALLOC_IOC_SPLIT == 0xc020bb06, "split");
 
 static int call(int fd, const struct command *command, size_t size, void *request)
 {
@@ -150,6 +161,7 @@ static void abi_info_is_sane(void)
 	CHECK(info.version != 0);
 	CHECK_EQ(info.page_size, page_size);
 	CHECK(info.features & SPANALLOC_FEATURE_CONTIG);
+	CHECK(info.features & SPANALLOC_FEATURE_SPLIT);
 	CHECK(info.alloc_flags & SPANALLOC_ALLOC_CONTIG);
 	CHECK_EQ(info.granule_pages & (info.granule_pages - 1), 0);
 	CHECK(info.granule_pages >= 1);
@@ -424,6 +436,7 @@ static void abi_reserved_fields_must_be_zero(void)
 	struct spanalloc_heap_stats stats = { .flags = 0 };
 	struct spanalloc_free free_request = { .reserved = 1 };
 	struct spanalloc_info info = { .reserved = 1 };
+	struct spanalloc_split split = { .npages = 1, .reserved = 1 };
 	int fd = dev_open();
 	int i;
 
@@ -446,6 +459,12 @@ static void abi_reserved_fields_must_be_zero(void)
 	CHECK_FAILS(ioctl(fd, SPANALLOC_IOC_INFO, &info), EINVAL);
 	free_request.handle = query.handle;
 	CHECK_FAILS(ioctl(fd, SPANALLOC_IOC_FREE, &free_request), EINVAL);
+	split.handle = dev_alloc(fd, 2).handle;
+	CHECK_FAILS(ioctl(fd, SPANALLOC_IOC_SPLIT, &split), EINVAL);
+	split.reserved = 0;
+	split.flags = 1;
+	CHECK_FAILS(ioctl(fd, SPANALLOC_IOC_SPLIT, &split), EINVAL);
+	dev_free(fd, split.handle);
 	dev_free(fd, query.handle);
 }
 

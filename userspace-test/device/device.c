@@ -94,6 +94,20 @@ uint64_t dev_trim(int fd, uint64_t npages)
 	return trim.released;
 }
 
+int dev_try_split(int fd, uint32_t handle, uint64_t npages, struct spanalloc_split *split)
+{
+	*split = (struct spanalloc_split){ .handle = handle, .npages = npages };
+	return ioctl(fd, SPANALLOC_IOC_SPLIT, split);
+}
+
+struct spanalloc_split dev_split(int fd, uint32_t handle, uint64_t npages)
+{
+	struct spanalloc_split split;
+
+	CHECK_OK(dev_try_split(fd, handle, npages, &split));
+	return split;
+}
+
 int dev_try_map(int fd, uint64_t offset, size_t nbytes, int prot, int flags)
 {
 	void *address = mmap(NULL, nbytes, prot, flags, fd, offset);

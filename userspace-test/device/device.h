@@ -35,6 +35,9 @@ uint32_t dev_free_state(int fd, uint32_t handle);
 int dev_try_query(int fd, uint32_t handle, struct spanalloc_query *query);
 struct spanalloc_query dev_query(int fd, uint32_t handle);
 uint64_t dev_trim(int fd, uint64_t npages);
+int dev_try_split(int fd, uint32_t handle, uint64_t npages, struct spanalloc_split *split);
+/* Splits off all but the first pages. */
+struct spanalloc_split dev_split(int fd, uint32_t handle, uint64_t npages);
 
 /* As mmap(), but -1 for MAP_FAILED, and nothing stays mapped. */
 int dev_try_map(int fd, uint64_t offset, size_t nbytes, int prot, int flags);
@@ -73,6 +76,7 @@ extern const struct test_suite limit_suite;
 extern const struct test_suite map_suite;
 extern const struct test_suite remap_suite;
 extern const struct test_suite lifetime_suite;
+extern const struct test_suite split_suite;
 extern const struct test_suite pin_suite;
 extern const struct test_suite io_suite;
 extern const struct test_suite stress_suite;

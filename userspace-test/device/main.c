@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 /* Said here once more, so that a case that falls out of a table is noticed. */
-#define PLANNED_CASES	138
+#define PLANNED_CASES	150
 
 static const struct {
 	const char *name;
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 {
 	const struct test_suite suites[] = {
 		abi_suite, alloc_suite, limit_suite, map_suite, remap_suite,
-		lifetime_suite, pin_suite, io_suite, stress_suite,
+		lifetime_suite, split_suite, pin_suite, io_suite, stress_suite,
 	};
 
 	page_size = sysconf(_SC_PAGESIZE);

@@ -82,7 +82,7 @@ unload
 
 # A granule of one page: every boundary there is.
 load granule_order=0
-run device_test 'alloc_*' 'map_*' 'pin_*' 'trim_*'
+run device_test 'alloc_*' 'map_*' 'split_*' 'pin_*' 'trim_*'
 unload
 
 load

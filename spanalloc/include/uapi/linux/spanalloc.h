@@ -26,6 +26,7 @@
 
 /* Features, reported by SPANALLOC_IOC_INFO. */
 #define SPANALLOC_FEATURE_CONTIG	(1ULL << 0)	/* SPANALLOC_ALLOC_CONTIG */
+#define SPANALLOC_FEATURE_SPLIT		(1ULL << 1)	/* SPANALLOC_IOC_SPLIT */
 
 /**
  * struct spanalloc_info - what the module is and can do
@@ -80,17 +81,19 @@ struct spanalloc_alloc {
 };
 
 /* struct spanalloc_free: @state */
-#define SPANALLOC_FREE_DEFERRED		(1U << 0)	/* mapped still */
+#define SPANALLOC_FREE_DEFERRED		(1U << 0)	/* pages are in use still */
 
 /**
- * struct spanalloc_free - give up an allocation
- * @handle: in: what alloc returned
+ * struct spanalloc_free - give up an allocation, or a part of one
+ * @handle: in: what alloc or split returned
  * @flags: in: zero
  * @state: out: SPANALLOC_FREE_*
  * @reserved: in: zero; out: zero
  *
  * The handle and the offset are dead at once. Mappings go on working; the pages
- * return when the last one is gone, and nothing in the kernel uses them any more.
+ * return when the last one is gone, no other handle names a part of the same
+ * allocation, and nothing in the kernel uses them any more. @state tells of the
+ * first two.
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved).
  */
@@ -105,15 +108,16 @@ struct spanalloc_free {
 #define SPANALLOC_QUERY_CONTIG		(1U << 0)	/* physically contiguous as a whole */
 
 /**
- * struct spanalloc_query - what is known of an allocation
- * @handle: in: what alloc returned
+ * struct spanalloc_query - what is known of an allocation, or of a part of one
+ * @handle: in: what alloc or split returned
  * @flags: in: zero
  * @npages: out: length
  * @offset: out: offset for mmap()
  * @base: out: first page in the heap's address space
  * @nruns: out: number of physically contiguous runs it consists of, those that
  *         go on from one granule to the next counted once
- * @nmaps: out: mmap() calls whose mappings are not all gone
+ * @nmaps: out: mmap() calls whose mappings are not all gone, of the whole
+ *         allocation if this is a part
  * @state: out: SPANALLOC_QUERY_*
  * @reserved: in: zero; out: zero
  *
@@ -233,6 +237,31 @@ struct spanalloc_trim {
 	__u64 released;
 };
 
+/**
+ * struct spanalloc_split - split an allocation in two parts
+ * @handle: in: what alloc or split returned; from here on it names the first part
+ * @flags: in: zero
+ * @npages: in: length of the first part
+ * @new_handle: out: names the second part, which is all the rest
+ * @reserved: in: zero; out: zero
+ * @offset: out: where mmap() finds the second part's first byte
+ *
+ * Nothing moves: contents, bases, offsets and mappings stay. Each part is mapped,
+ * queried, split and freed by itself, and a new mapping cannot reach from one into
+ * another. The memory of the allocation returns when all its parts are given up.
+ *
+ * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved, no
+ * pages for one of the parts), ENOSPC (no handle left), ENOMEM.
+ */
+struct spanalloc_split {
+	__u32 handle;
+	__u32 flags;
+	__u64 npages;
+	__u32 new_handle;
+	__u32 reserved;
+	__u64 offset;
+};
+
 /* Sizes of the structures' first versions, which every later kernel takes. */
 #define SPANALLOC_INFO_SIZE_VER0	40
 #define SPANALLOC_ALLOC_SIZE_VER0	48
@@ -240,6 +269,7 @@ struct spanalloc_trim {
 #define SPANALLOC_QUERY_SIZE_VER0	64
 #define SPANALLOC_STATS_SIZE_VER0	280
 #define SPANALLOC_TRIM_SIZE_VER0	24
+#define SPANALLOC_SPLIT_SIZE_VER0	32
 
 #define SPANALLOC_IOC_INFO	_IOWR(SPANALLOC_IOC_MAGIC, 0x00, struct spanalloc_info)
 #define SPANALLOC_IOC_ALLOC	_IOWR(SPANALLOC_IOC_MAGIC, 0x01, struct spanalloc_alloc)
@@ -247,18 +277,18 @@ struct spanalloc_trim {
 #define SPANALLOC_IOC_QUERY	_IOWR(SPANALLOC_IOC_MAGIC, 0x03, struct spanalloc_query)
 #define SPANALLOC_IOC_STATS	_IOWR(SPANALLOC_IOC_MAGIC, 0x04, struct spanalloc_heap_stats)
 #define SPANALLOC_IOC_TRIM	_IOWR(SPANALLOC_IOC_MAGIC, 0x05, struct spanalloc_trim)
+#define SPANALLOC_IOC_SPLIT	_IOWR(SPANALLOC_IOC_MAGIC, 0x06, struct spanalloc_split)
 /*
- * 0x06 to 0x0f are kept for calls to come: split, limits, per-file statistics,
- * export. An mmap() at offset 0, which no allocation ever has, is kept for
+ * 0x07 to 0x0f are kept for calls to come: limits, per-file statistics, export. An mmap() at offset 0, which no allocation ever has, is kept for
  * "allocate on mmap" and refused with EINVAL until then.
  */
 
 /*
  * mmap() of an allocation: MAP_SHARED, PROT_READ or PROT_READ | PROT_WRITE, at
- * the offset that alloc returned, or that offset plus whole pages for a part.
- * The mapping cannot grow and cannot be made executable. Futexes shared between
- * processes do not work in it. A file opened for reading only allows everything
- * but mappings that can be written.
+ * the offset that alloc or split returned, or that offset plus whole pages for a
+ * part of it. The mapping cannot grow and cannot be made executable. Futexes shared
+ * between processes do not work in it. A file opened for reading only allows
+ * everything but mappings that can be written.
  *
  * Errors: EINVAL (no allocation of this open file at that offset, a length
  * beyond its end, a private mapping, offset 0), EACCES (PROT_EXEC; PROT_WRITE on
