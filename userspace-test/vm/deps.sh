@@ -4,17 +4,19 @@
 # deps.sh GROUP...: makes sure that the tools of these groups are on this machine, and
 # installs what is missing with apt-get. Silent when nothing is missing.
 #
-#   build   a module against packaged kernel headers    user    programs in user space
-#   vm      boot a guest                                 static  sparse
-#   src     prepare a kernel source tree
+#   build   a module against packaged kernel headers    user       programs in user space
+#   vm      boot a guest                                 src        prepare a kernel source tree
+#   static  judge sources (static-tools.sh)              coverage   gcovr
+#   user32  32-bit programs on x86-64, once gcc is there (group user)
 
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # What a group needs, one "test:package" a line. The test is a command, or a file when it
-# starts with a slash, or the word static-busybox (a guest has no libraries) or full-perl
-# (perl without its library, as on a small system, cannot run the kernel's kernel-doc).
+# starts with a slash, or the word static-busybox (a guest has no libraries), full-perl
+# (perl without its library, as on a small system, cannot run the kernel's kernel-doc) or
+# gcc-m32 (the libraries of 32-bit programs, which stand in folders of gcc's version).
 group_needs() {
 	case $1 in
 	build)
@@ -31,15 +33,23 @@ group_needs() {
 		printf '%s\n' qemu-system-x86_64:qemu-system-x86 static-busybox:busybox-static \
 			cpio:cpio zstd:zstd xz:xz-utils gzip:gzip depmod:kmod
 		;;
+	user32)
+		# Not gcc-multilib, which stands for it: that is at odds with every cross compiler.
+		printf '%s\n' "gcc-m32:gcc-$(gcc -dumpversion)-multilib"
+		;;
 	static)
-		printf '%s\n' sparse:sparse
+		printf '%s\n' sparse:sparse shellcheck:shellcheck full-perl:perl python3:python3
+		;;
+	coverage)
+		group_needs user
+		printf '%s\n' gcovr:gcovr
 		;;
 	src)
 		group_needs build
 		printf '%s\n' xz:xz-utils tar:tar ld:binutils cpio:cpio
 		;;
 	*)
-		die "unknown group '$1' (there are: build user vm static src)"
+		die "unknown group '$1' (there are: build user user32 vm static src coverage)"
 		;;
 	esac
 }
@@ -60,6 +70,9 @@ is_there() {
 		;;
 	full-perl)
 		perl -MPod::Usage -e 1 2>/dev/null
+		;;
+	gcc-m32)
+		gcc -m32 -static -x c -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null
 		;;
 	*)
 		command -v "$1" >/dev/null
@@ -117,7 +130,7 @@ install_packages() {
 
 main() {
 	local group
-	[[ $# -gt 0 ]] || die "usage: deps.sh GROUP... (build user vm static src)"
+	[[ $# -gt 0 ]] || die "usage: deps.sh GROUP... (build user user32 vm static src coverage)"
 	# Checked here, for die() inside a pipe would end the pipe alone.
 	for group; do
 		group_needs "$group" >/dev/null

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# device.sh: the device tests in a virtual machine, with a disk for direct I/O. Prints the
-# guest's KTAP; succeeds only if the guest's script did and the log is clean.
+# device.sh: the device tests in a virtual machine, with a disk for direct I/O; on x86-64
+# as 64-bit and as 32-bit programs. Prints the guest's KTAP; succeeds only if the guest's
+# script did and the log is clean.
 #
 #   SERIES=6.1   kernel series      TIMEOUT=600   seconds for the guest
 
@@ -14,17 +15,23 @@ SERIES=${SERIES:-6.1}
 DISK_MIB=16
 
 main() {
-	local spanctl built disk
+	local spanctl tools built kernel disk programs
 	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
 	spanctl=$(build_spanctl) || die "the tools for the guest do not build"
 	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
+	kernel=$("$VM_DIR/kernel.sh" "$SERIES")
+	eval "$kernel"
+	tools=$(dirname "$spanctl")
+	programs=(--add "$tools/device_test:/bin/device_test")
+	# The guest's script insists on it there.
+	[[ ${ARCH:-x86_64} != x86_64 ]] ||
+		programs+=(--add "$tools/device_test32:/bin/device_test32")
 	disk=$(mktemp)
 	# shellcheck disable=SC2064 # the name is known now
 	trap "rm -f '$disk'" EXIT
 	truncate -s "${DISK_MIB}M" "$disk"
 	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
-		--add "$(dirname "$spanctl")/device_test:/bin/device_test" \
-		--init "$VM_DIR/guest-device.sh" --disk "$disk" --quiet \
+		"${programs[@]}" --init "$VM_DIR/guest-device.sh" --disk "$disk" --quiet \
 		--timeout "${TIMEOUT:-600}" --log "$CACHE/device-$SERIES.log"
 }
 

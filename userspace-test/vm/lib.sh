@@ -45,6 +45,7 @@ build_spanctl() {
 	fi
 	(
 		forget_outer_make
+		[[ $(gcc -dumpmachine) != x86_64-* ]] || "$VM_DIR/deps.sh" user32 || exit 1
 		make --no-print-directory -C "$dir" ${V:+"V=$V"} vm-tools >&2
 	) || return 1
 	if [[ ! -x $dir/build/spanctl ]]; then
