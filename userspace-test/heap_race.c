@@ -13,25 +13,6 @@ static const struct geometry eight = {
 static struct live other[2];
 static unsigned int nothers;
 
-static void keep(struct live *live, struct span *span)
-{
-	*live = (struct live) {
-		.span = span, .base = span->node.base, .npages = span->node.npages,
-		.owner = span->owner, .stamp = (0x100ULL + span->owner) << 32,
-	};
-}
-
-static bool is_zero(const struct live *live)
-{
-	unsigned long i;
-
-	for (i = 0; i < live->npages; i++)
-		if (!EXPECT(!hw_page(live, i)->content, "page %lu at %lu holds %llx", i,
-			    live->base, (long long)hw_page(live, i)->content))
-			return false;
-	return true;
-}
-
 /* Allocates as another thread would; keeps the span, stamped. */
 static int steal(unsigned long npages, unsigned int flags)
 {
@@ -40,10 +21,10 @@ static int steal(unsigned long npages, unsigned int flags)
 
 	if (IS_ERR(span))
 		return PTR_ERR(span);
-	keep(live, span);
+	hw_keep(live, span);
 	nothers++;
 	if (flags & SPANALLOC_ZERO)
-		is_zero(live);
+		hw_is_zero(live);
 	hw_stamp(live);
 	return 0;
 }
@@ -90,8 +71,8 @@ void race_for_a_granule(void)
 	span = hw_request(3, 0, SPANALLOC_ZERO, GFP_KERNEL, 1);
 	hw.fake.hook = NULL;
 	REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
-	keep(&mine, span);
-	is_zero(&mine);
+	hw_keep(&mine, span);
+	hw_is_zero(&mine);
 	hw_stamp(&mine);
 	EXPECT_EQ(nothers, 1);
 	EXPECT_EQ(mine.base, 0);
@@ -116,8 +97,8 @@ void race_won_before_failure(void)
 	hw.fake.hook = NULL;
 	EXPECT_EQ(hw.fake.nrefused, 1);
 	REQUIRE(!IS_ERR(span), "%ld, although the granule is backed", PTR_ERR(span));
-	keep(&mine, span);
-	is_zero(&mine);
+	hw_keep(&mine, span);
+	hw_is_zero(&mine);
 	hw_stamp(&mine);
 	EXPECT_EQ(hw.heap->stat.backing_races, 0);
 	EXPECT_EQ(hw.heap->stat.fails_memory, 0);
@@ -141,8 +122,8 @@ void race_lost_by_failure(void)
 	span = hw_request(3, 0, SPANALLOC_ZERO, GFP_KERNEL, 1);
 	hw.fake.hook = NULL;
 	REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
-	keep(&mine, span);
-	is_zero(&mine);
+	hw_keep(&mine, span);
+	hw_is_zero(&mine);
 	hw_stamp(&mine);
 	EXPECT_EQ(hw.heap->stat.fails_memory, 1);
 	settle(&mine);
@@ -184,7 +165,7 @@ void claims_are_invisible(void)
 	span = hw_request(20, 0, 0, GFP_KERNEL, 1);
 	hw.fake.hook = NULL;
 	REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
-	keep(&mine, span);
+	hw_keep(&mine, span);
 	hw_stamp(&mine);
 	settle(&mine);
 }
@@ -212,8 +193,8 @@ void race_of_two_growths(void)
 		shim_alloc_hook = NULL;
 		REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
 		REQUIRE(!countdown || n > 7, "the hook ran too late, n %u", n);
-		keep(&mine, span);
-		is_zero(&mine);
+		hw_keep(&mine, span);
+		hw_is_zero(&mine);
 		hw_stamp(&mine);
 		if (!countdown) {
 			EXPECT_EQ(other[0].base, 0);
@@ -251,7 +232,7 @@ void race_won_before_growth_fails(void)
 		EXPECT(shim_has_failed(), "nothing failed");
 		shim_fail_nth(0);
 		REQUIRE(!IS_ERR(span), "n %u: %ld", n, PTR_ERR(span));
-		keep(&mine, span);
+		hw_keep(&mine, span);
 		hw_stamp(&mine);
 		EXPECT_EQ(mine.base, 40);
 		EXPECT_EQ(hw.heap->stat.fails_memory, 0);
@@ -362,8 +343,8 @@ void race_contig_scattered(void)
 	span = hw_request(4, 0, SPANALLOC_CONTIG | SPANALLOC_ZERO, GFP_KERNEL, 1);
 	hw.fake.hook = NULL;
 	REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
-	keep(&mine, span);
-	is_zero(&mine);
+	hw_keep(&mine, span);
+	hw_is_zero(&mine);
 	hw_stamp(&mine);
 	EXPECT_EQ(other[0].base, 4);
 	EXPECT_EQ(mine.base, 8);
@@ -374,176 +355,28 @@ void race_contig_scattered(void)
 }
 
 /* Everything at once: each hook may do any operation, hooks in hooks included. */
-
-#define CHAOS_LIVE	200
-
-static struct live chaos_live[CHAOS_LIVE];
-static size_t chaos_n;
-static unsigned int chaos_depth, chaos_owner;
-static unsigned long chaos_nested;
-static struct rng chaos_rng;
-
-/* Out of the table: what hooks do must not hit a span that is being worked on. */
-static struct live chaos_pick(void)
-{
-	size_t at = rng_below(&chaos_rng, chaos_n);
-	struct live live = chaos_live[at];
-
-	chaos_live[at] = chaos_live[--chaos_n];
-	return live;
-}
-
-static void chaos_put(const struct live *live)
-{
-	if (chaos_n < CHAOS_LIVE)
-		chaos_live[chaos_n++] = *live;
-	else
-		EXPECT_EQ(span_heap_free(hw.heap, live->span), 0);
-}
-
-static void chaos_alloc(void)
-{
-	unsigned int flags = rng_below(&chaos_rng, 4);
-	unsigned long npages = rng_range(&chaos_rng, 1, flags & SPANALLOC_CONTIG ? 8 : 30);
-	unsigned long align = rng_once_in(&chaos_rng, 3) ? 1UL << rng_below(&chaos_rng, 6) : 1;
-	gfp_t gfp = rng_once_in(&chaos_rng, 5) ? GFP_ATOMIC : GFP_KERNEL;
-	struct span *span = hw_request(npages, align, flags, gfp, ++chaos_owner);
-	struct live live;
-	unsigned long run;
-
-	if (IS_ERR(span)) {
-		long err = PTR_ERR(span);
-
-		EXPECT(err == -ENOMEM || err == -EDQUOT || err == -ENOSPC ||
-		       (err == -EAGAIN && !gfpflags_allow_blocking(gfp)), "%ld", err);
-		return;
-	}
-	EXPECT(span->node.npages == npages && !(span->node.base & (align - 1)), "misplaced");
-	span_heap_run(hw.heap, span, 0, &run);
-	EXPECT(!(flags & SPANALLOC_CONTIG) || run == npages, "not contiguous");
-	keep(&live, span);
-	if (flags & SPANALLOC_ZERO)
-		is_zero(&live);
-	hw_stamp(&live);
-	chaos_put(&live);
-}
-
-static void chaos_free(void)
-{
-	struct live live;
-
-	if (!chaos_n)
-		return;
-	live = chaos_pick();
-	hw_stamps_are_good(&live);
-	EXPECT_EQ(span_heap_free(hw.heap, live.span), 0);
-}
-
-static void chaos_split(void)
-{
-	struct live lower, upper;
-	unsigned long n;
-
-	if (!chaos_n)
-		return;
-	lower = chaos_pick();
-	n = rng_range(&chaos_rng, 0, lower.npages);
-	upper = lower;
-	upper.span = span_heap_split(hw.heap, lower.span, n, GFP_KERNEL);
-	if (IS_ERR(upper.span)) {
-		EXPECT(PTR_ERR(upper.span) == -ENOMEM || !n || n == lower.npages, "%ld",
-		       PTR_ERR(upper.span));
-	} else {
-		upper.npages -= n;
-		upper.stamp += n;
-		upper.base += n;
-		lower.npages = n;
-		chaos_put(&upper);
-	}
-	chaos_put(&lower);
-}
-
-static void chaos_look(void)
-{
-	struct span_report report;
-	unsigned int batch = rng_below(&chaos_rng, 4);
-	struct span_info info;
-
-	EXPECT(!span_heap_check(hw.heap, batch, &report), "check(%u): %d at %lu", batch,
-	       report.invariant, report.page);
-	span_heap_next_span(hw.heap, rng_below(&chaos_rng, 1000), &info);
-	span_heap_lookup(hw.heap, rng_below(&chaos_rng, 1000));
-}
-
-static void chaos_step(void)
-{
-	unsigned int roll = rng_below(&chaos_rng, 100);
-
-	if (rng_once_in(&chaos_rng, 20))
-		hw.fake.fail_in = rng_range(&chaos_rng, 1, 3);
-	if (rng_once_in(&chaos_rng, 40))
-		shim_fail_nth(rng_range(&chaos_rng, 1, 8));
-	if (roll < 45)
-		chaos_alloc();
-	else if (roll < 80)
-		chaos_free();
-	else if (roll < 86)
-		chaos_split();
-	else if (roll < 91)
-		span_heap_scavenge(hw.heap, rng_below(&chaos_rng, 100));
-	else
-		chaos_look();
-}
-
-static void chaos(void *unused)
-{
-	if (chaos_depth == 3 || !rng_once_in(&chaos_rng, 2) || ktap_failures)
-		return;
-	chaos_depth++;
-	chaos_nested++;
-	/* Down here the hooks may run again, to a depth. */
-	hw.fake.hook = chaos;
-	chaos_step();
-	chaos_depth--;
-}
-
-static void chaos_in_alloc(void)
-{
-	chaos(NULL);
-}
-
 void race_everything_in_the_hook(void)
 {
 	struct geometry geometry = eight;
+	struct rng rng;
 	unsigned int i;
 
 	geometry.scatter_every = 3;
 	geometry.retain = 30;
 	REQUIRE(hw_create(&geometry), "no heap");
-	rng_seed(&chaos_rng, opt_seed + 77);
-	chaos_owner = 0;
-	hw.fake.hook = chaos;
-	hw.fake.give_hook = chaos;
-	shim_alloc_hook = chaos_in_alloc;
-	shim_resched_hook = chaos_in_alloc;
+	rng_seed(&rng, opt_seed + 77);
+	chaos_start(&rng, true);
 	for (i = 0; i < opt_ops * 2 && !ktap_failures; i++) {
 		chaos_step();
 		if (i % 8 == 0)
 			chaos_look();
 	}
-	hw.fake.hook = NULL;
-	hw.fake.give_hook = NULL;
-	shim_alloc_hook = NULL;
-	shim_resched_hook = NULL;
-	shim_fail_nth(0);
-	hw.fake.fail_in = 0;
+	chaos_calm();
 	REQUIRE(!ktap_failures, "--seed %llu, step %u", (unsigned long long)opt_seed, i);
-	EXPECT(chaos_nested > opt_ops / 2, "%lu steps in hooks", chaos_nested);
+	EXPECT(chaos_nested() > opt_ops / 2, "%lu steps in hooks", chaos_nested());
 	EXPECT(hw.heap->stat.backing_races > 10, "%llu races",
 	       (unsigned long long)hw.heap->stat.backing_races);
-	while (chaos_n)
-		chaos_free();
-	settle(NULL);
+	chaos_finish();
 }
 
 /* The heap changes between the batches of a check. */
@@ -556,9 +389,11 @@ void check_in_batches_of_a_changing_heap(void)
 {
 	unsigned int i, uncompared = 0;
 	struct span_report report;
+	struct rng rng;
 
 	REQUIRE(hw_create(&eight), "no heap");
-	rng_seed(&chaos_rng, opt_seed + 78);
+	rng_seed(&rng, opt_seed + 78);
+	chaos_start(&rng, false);
 	for (i = 0; i < 600 && !ktap_failures; i++) {
 		chaos_step();
 		shim_resched_hook = change_between_batches;
@@ -568,8 +403,6 @@ void check_in_batches_of_a_changing_heap(void)
 		uncompared += !report.sums_compared;
 	}
 	EXPECT(uncompared > 100, "the heap changed during %u checks only", uncompared);
-	shim_fail_nth(0);
-	while (chaos_n)
-		chaos_free();
-	settle(NULL);
+	chaos_calm();
+	chaos_finish();
 }

@@ -18,28 +18,6 @@
 #define RUN_SECONDS	60
 #define SHRINK_SECONDS	20
 
-enum op_kind {
-	OP_ALLOC,
-	OP_FREE,
-	OP_SPLIT,
-	OP_QUARANTINE,
-	OP_SCAVENGE,
-	OP_FAIL_BLOCK,		/* in the step that follows */
-	OP_FAIL_METADATA,
-};
-
-/**
- * struct op - a step
- * @kind: what to do
- * @a: which, or how much: taken modulo what there is
- * @b: how
- */
-struct op {
-	enum op_kind kind;
-	uint32_t a;
-	uint32_t b;
-};
-
 /**
  * struct plan - a sequence
  * @geometry: the heap
@@ -51,25 +29,8 @@ struct plan {
 	const struct geometry *geometry;
 	unsigned int all_every;
 	size_t nops;
-	struct op *op;
+	struct hw_op *op;
 };
-
-static enum op_kind random_kind(struct rng *rng, bool shrinking)
-{
-	unsigned int roll = rng_below(rng, 100);
-
-	if (roll < (shrinking ? 30 : 50))
-		return OP_ALLOC;
-	if (roll < 82)
-		return OP_FREE;
-	if (roll < 87)
-		return OP_SPLIT;
-	if (roll < 89)
-		return OP_QUARANTINE;
-	if (roll < 93)
-		return OP_SCAVENGE;
-	return roll < 97 ? OP_FAIL_BLOCK : OP_FAIL_METADATA;
-}
 
 static void make_plan(struct plan *plan, uint64_t seed, size_t nops)
 {
@@ -81,72 +42,7 @@ static void make_plan(struct plan *plan, uint64_t seed, size_t nops)
 	plan->op = calloc(nops, sizeof(*plan->op));
 	for (i = 0; i < nops; i++)
 		/* Now the heap fills up, now it empties. */
-		plan->op[i] = (struct op) {
-			random_kind(&rng, i / 150 % 3 == 2), rng_next(&rng) >> 32,
-			rng_next(&rng) >> 32,
-		};
-}
-
-static unsigned long some_length(const struct op *op)
-{
-	unsigned long granule = hw.model.granule;
-
-	switch (op->b % 16) {
-	case 0:
-		return 1 + op->a % (hw.model.limit / 3);
-	case 1:
-		return granule * (1 + op->a % 3);
-	case 2:
-		return 1 + op->a % (hw.model.limit + 2);
-	case 3:
-	case 4:
-	case 5:
-		return 1 + op->a % (2 * granule + 1);
-	default:
-		return 1 + op->a % 7;
-	}
-}
-
-static bool do_alloc(const struct op *op)
-{
-	unsigned int flags = (op->b >> 4) % 4, kind = (op->b >> 8) % 16;
-	unsigned long npages = some_length(op), align = 0;
-	gfp_t gfp = (op->b >> 12) % 8 ? GFP_KERNEL : GFP_ATOMIC;
-
-	if ((op->b >> 16) % 4 == 0)
-		align = 1UL << (op->b >> 18) % 12;
-	if (kind % 4)
-		flags &= ~SPANALLOC_CONTIG;
-	if (flags & SPANALLOC_CONTIG)
-		npages = 1 + npages % hw.model.granule;
-	return hw_alloc(npages, align, flags, gfp);
-}
-
-static bool do_op(const struct op *op)
-{
-	size_t at = hw.nlive ? op->a % hw.nlive : 0;
-
-	switch (op->kind) {
-	case OP_ALLOC:
-		return hw.nlive + 2 > LIVE_MAX || do_alloc(op);
-	case OP_FREE:
-		return !hw.nlive || hw_free(at);
-	case OP_SPLIT:
-		return !hw.nlive || hw.nlive + 2 > LIVE_MAX ||
-		       hw_split(at, op->b % (hw.live[at].npages + 2));
-	case OP_QUARANTINE:
-		return !hw.nlive || hw_quarantine(at);
-	case OP_SCAVENGE:
-		return hw_scavenge(op->b % 4 ? op->a % (4 * hw.model.granule + 2) : ~0UL);
-	case OP_FAIL_BLOCK:
-		shim_fail_nth(0);
-		hw_fail_block(1 + op->a % 4);
-		return true;
-	default:
-		hw_fail_block(0);
-		hw_fail_metadata(1 + op->a % 7);
-		return true;
-	}
+		plan->op[i] = hw_random_op(&rng, i / 150 % 3 == 2);
 }
 
 /* Run a sequence in a fresh heap. */
@@ -156,25 +52,12 @@ static bool run_plan(const struct plan *plan)
 
 	if (!hw_create(plan->geometry))
 		return false;
-	for (i = 0; i < plan->nops; i++) {
-		const struct op *op = &plan->op[i];
-		bool arms = op->kind == OP_FAIL_BLOCK || op->kind == OP_FAIL_METADATA;
-
-		if (!do_op(op) || !hw_verify() ||
-		    (i % plan->all_every == 0 && !hw_verify_all())) {
+	for (i = 0; i < plan->nops; i++)
+		if (!hw_step(&plan->op[i], i % plan->all_every == 0)) {
 			ktap_note("  step %zu of %zu", i, plan->nops);
 			return false;
 		}
-		if (!arms) {
-			hw_fail_block(0);
-			shim_fail_nth(0);
-		}
-	}
-	hw_fail_block(0);
-	shim_fail_nth(0);
-	hw_verify_all();
-	hw_destroy();
-	return !ktap_failures;
+	return hw_finish();
 }
 
 /* Run a sequence in a child; true if that ends well. */
@@ -203,7 +86,7 @@ static bool child_is_fine(const struct plan *plan, bool talk)
 /* Leave out as many steps as possible. */
 static void shrink(struct plan *plan)
 {
-	struct op *kept = malloc(plan->nops * sizeof(*kept));
+	struct hw_op *kept = malloc(plan->nops * sizeof(*kept));
 	time_t end = time(NULL) + SHRINK_SECONDS;
 	size_t chunk, at;
 

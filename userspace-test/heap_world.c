@@ -8,6 +8,12 @@
 
 #define STAMP	0x57a3000000000000ULL
 
+/* What is done, before it is done; and how it ended. */
+#define say(format, args...) do {			\
+	if (hw.talk)					\
+		ktap_note("  " format, ##args);		\
+} while (0)
+
 struct heap_world hw;
 
 bool hw_create(const struct geometry *geometry)
@@ -139,7 +145,7 @@ static bool runs_are_right(const struct live *live)
 	return EXPECT(!first && !npages, "a run beyond the span's end");
 }
 
-static bool is_zero(const struct live *live)
+bool hw_is_zero(const struct live *live)
 {
 	unsigned long i;
 
@@ -149,6 +155,14 @@ static bool is_zero(const struct live *live)
 			    (long long)hw_page(live, i)->content))
 			return false;
 	return true;
+}
+
+void hw_keep(struct live *live, struct span *span)
+{
+	*live = (struct live) {
+		.span = span, .base = span->node.base, .npages = span->node.npages,
+		.owner = span->owner, .stamp = (0x100ULL + span->owner) << 32,
+	};
 }
 
 static bool take_over(struct span *span, unsigned long base, unsigned long npages,
@@ -166,7 +180,7 @@ static bool take_over(struct span *span, unsigned long base, unsigned long npage
 		    span->node.base, npages, base) ||
 	    !EXPECT_EQ(span->state, SPAN_IN_USE) || !runs_are_right(live))
 		return false;
-	if ((flags & SPANALLOC_ZERO) && !is_zero(live))
+	if ((flags & SPANALLOC_ZERO) && !hw_is_zero(live))
 		return false;
 	hw_stamp(live);
 	return true;
@@ -191,15 +205,14 @@ bool hw_alloc(unsigned long npages, unsigned long align, unsigned int flags, gfp
 	struct span *span;
 	int expected, got;
 
+	say("alloc %lu align %lu%s%s%s", npages, align, flags & SPANALLOC_ZERO ? " zero" : "",
+	    ask.contig ? " contig" : "", ask.nowait ? " nowait" : "");
 	span = hw_request(npages, align, flags, gfp, ++hw.last_owner);
 	got = PTR_ERR_OR_ZERO(span);
 	expected = model_says(&ask, &base);
 	hw_fail_block(0);
 	shim_fail_nth(0);
-	if (hw.talk)
-		ktap_note("  alloc %lu align %lu%s%s%s = %d at %lu", npages, align,
-			  flags & SPANALLOC_ZERO ? " zero" : "", ask.contig ? " contig" : "",
-			  ask.nowait ? " nowait" : "", got, got ? 0 : span->node.base);
+	say("= %d at %lu", got, got ? 0 : span->node.base);
 	if (!EXPECT(got == expected, "alloc of %lu pages, align %lu, flags %x: %d, not %d",
 		    npages, align, flags, got, expected))
 		return false;
@@ -213,13 +226,12 @@ bool hw_free(size_t at)
 
 	if (!hw_stamps_are_good(&live))
 		return false;
+	say("free %lu pages at %lu", live.npages, live.base);
 	shim_enter_atomic();
 	err = span_heap_free(hw.heap, live.span);
 	shim_leave_atomic();
 	model_free(&hw.model, live.base, live.npages, live.quarantined);
 	hw.live[at] = hw.live[--hw.nlive];
-	if (hw.talk)
-		ktap_note("  free %lu pages at %lu = %d", live.npages, live.base, err);
 	return EXPECT_EQ(err, 0);
 }
 
@@ -237,15 +249,16 @@ bool hw_split(size_t at, unsigned long npages)
 {
 	struct live *lower = &hw.live[at], *upper = &hw.live[hw.nlive];
 	bool legal = npages && npages < lower->npages && !lower->quarantined;
-	struct span *span = span_heap_split(hw.heap, lower->span, npages, GFP_KERNEL);
-	int expected = shim_has_failed() ? -ENOMEM : legal ? 0 : -EINVAL;
+	struct span *span;
+	int expected;
 
+	say("split %lu pages at %lu after %lu", lower->npages, lower->base, npages);
+	span = span_heap_split(hw.heap, lower->span, npages, GFP_KERNEL);
+	expected = shim_has_failed() ? -ENOMEM : legal ? 0 : -EINVAL;
+	say("= %d", PTR_ERR_OR_ZERO(span));
 	shim_fail_nth(0);
 	if (lower->quarantined)	/* no mistake of a user's: the heap warns */
 		EXPECT_EQ(shim_take_warnings(), expected == -EINVAL);
-	if (hw.talk)
-		ktap_note("  split %lu pages at %lu after %lu = %d", lower->npages,
-			  lower->base, npages, PTR_ERR_OR_ZERO(span));
 	if (!EXPECT_EQ(PTR_ERR_OR_ZERO(span), expected) || expected)
 		return !ktap_failures;
 	*upper = *lower;
@@ -271,10 +284,10 @@ bool hw_split(size_t at, unsigned long npages)
 bool hw_quarantine(size_t at)
 {
 	struct live *live = &hw.live[at];
-	int err = span_heap_quarantine(hw.heap, live->span);
+	int err;
 
-	if (hw.talk)
-		ktap_note("  quarantine %lu pages at %lu = %d", live->npages, live->base, err);
+	say("quarantine %lu pages at %lu", live->npages, live->base);
+	err = span_heap_quarantine(hw.heap, live->span);
 	if (live->quarantined)
 		return EXPECT_EQ(err, -EINVAL) && EXPECT_EQ(shim_take_warnings(), 1);
 	live->quarantined = true;
@@ -282,11 +295,20 @@ bool hw_quarantine(size_t at)
 	return EXPECT_EQ(err, 0);
 }
 
+bool hw_release_excess(void)
+{
+	say("release what is idle above the share");
+	span_heap_release_excess(hw.heap);
+	model_release_excess(&hw.model);
+	return true;
+}
+
 bool hw_scavenge(unsigned long npages)
 {
-	unsigned long got = span_heap_scavenge(hw.heap, npages);
+	unsigned long got;
 
-	if (hw.talk)
-		ktap_note("  scavenge %lu = %lu", npages, got);
+	say("scavenge %lu", npages);
+	got = span_heap_scavenge(hw.heap, npages);
+	say("= %lu", got);
 	return EXPECT_EQ(got, model_scavenge(&hw.model, npages));
 }

@@ -99,6 +99,7 @@ size_t hw_at(unsigned long base);
 bool hw_split(size_t at, unsigned long npages);
 bool hw_quarantine(size_t at);
 bool hw_scavenge(unsigned long npages);
+bool hw_release_excess(void);
 
 /* The next request for a block, the n-th of the next operation, is refused. */
 void hw_fail_block(unsigned long nth);
@@ -107,6 +108,7 @@ void hw_fail_metadata(unsigned long nth);
 /* Stamp the pages of a span; are they as they were stamped? */
 void hw_stamp(const struct live *live);
 bool hw_stamps_are_good(const struct live *live);
+bool hw_is_zero(const struct live *live);
 struct page *hw_page(const struct live *live, unsigned long index);
 
 /* Statistics, and the check in one hold. */
@@ -118,6 +120,56 @@ bool hw_check(unsigned int batch);
 /* A plain request to the heap alone. */
 struct span *hw_request(unsigned long npages, unsigned long align, unsigned int flags,
 			gfp_t gfp, unsigned int owner);
+/* What such a request got, in a form that can be stamped. */
+void hw_keep(struct live *live, struct span *span);
+
+/* heap_steps.c */
+
+enum hw_op_kind {
+	OP_ALLOC,
+	OP_FREE,
+	OP_SPLIT,
+	OP_QUARANTINE,
+	OP_SCAVENGE,
+	OP_RELEASE_EXCESS,
+	OP_BAD_REQUEST,
+	OP_FAIL_BLOCK,		/* in the step that follows */
+	OP_FAIL_METADATA,
+};
+
+/**
+ * struct hw_op - a step of a sequence, which means something in any state
+ * @kind: what to do
+ * @a: which, or how much: taken modulo what there is
+ * @b: how
+ */
+struct hw_op {
+	enum hw_op_kind kind;
+	uint32_t a;
+	uint32_t b;
+};
+
+/* A step, more likely to give back than to take if @shrinking. */
+struct hw_op hw_random_op(struct rng *rng, bool shrinking);
+/* Do it to both, compare, and verify: everything if @all. */
+bool hw_step(const struct hw_op *op, bool all);
+/* At the end of a sequence: verify everything, and destroy. */
+bool hw_finish(void);
+
+/* heap_chaos.c: any operation inside any other; the model plays no part */
+
+/* On a fresh heap, with decisions from @rng; steps are nested if @hooks. */
+void chaos_start(const struct rng *rng, bool hooks);
+void chaos_step(void);
+void chaos_look(void);
+/* Were all decisions of a tape made? */
+bool chaos_at_end(void);
+/* Steps that were done inside of others. */
+unsigned long chaos_nested(void);
+/* No more hooks and failures. */
+void chaos_calm(void);
+/* Frees all, verifies, and destroys. */
+void chaos_finish(void);
 
 /* heap_random.c */
 void random_small_granules(void);

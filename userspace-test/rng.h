@@ -1,26 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The tests' own generator (Marsaglia's xorshift64*), so that a printed seed
- * means the same sequence everywhere.
+ * Where random tests get their decisions from: their own generator (Marsaglia's
+ * xorshift64*), so that a printed seed means the same sequence everywhere; or a tape,
+ * which is a fuzzer's input.
  */
 #ifndef _RNG_H
 #define _RNG_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+/**
+ * struct rng - a source of decisions
+ * @state: of the generator
+ * @tape: if set, decisions are read from here instead
+ * @end: of the tape; what is read behind it is 0
+ */
 struct rng {
 	uint64_t state;
+	const uint8_t *tape;
+	const uint8_t *end;
 };
 
 static inline void rng_seed(struct rng *rng, uint64_t seed)
 {
-	rng->state = seed * 0x9e3779b97f4a7c15ULL + 0x1234567ULL;
+	*rng = (struct rng) { .state = seed * 0x9e3779b97f4a7c15ULL + 0x1234567ULL };
 	if (!rng->state)
 		rng->state = 1;
 }
 
+static inline void rng_play(struct rng *rng, const uint8_t *tape, size_t size)
+{
+	*rng = (struct rng) { .tape = tape, .end = tape + size };
+}
+
+/* Is a tape at its end? */
+static inline bool rng_at_end(const struct rng *rng)
+{
+	return rng->tape && rng->tape == rng->end;
+}
+
+/* From the tape, as many bytes as a number up to @most needs. */
+static inline uint64_t rng_read(struct rng *rng, uint64_t most)
+{
+	uint64_t value = 0;
+
+	for (; most; most >>= 8)
+		value = value << 8 | (rng_at_end(rng) ? 0 : *rng->tape++);
+	return value;
+}
+
 static inline uint64_t rng_next(struct rng *rng)
 {
+	if (rng->tape)
+		return rng_read(rng, UINT64_MAX);
 	rng->state ^= rng->state >> 12;
 	rng->state ^= rng->state << 25;
 	rng->state ^= rng->state >> 27;
@@ -30,7 +64,7 @@ static inline uint64_t rng_next(struct rng *rng)
 /* A number below @n, which is not 0. */
 static inline uint64_t rng_below(struct rng *rng, uint64_t n)
 {
-	return (rng_next(rng) >> 11) % n;
+	return (rng->tape ? rng_read(rng, n - 1) : rng_next(rng) >> 11) % n;
 }
 
 /* A number from @low to @high, both included. */

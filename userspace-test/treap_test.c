@@ -17,37 +17,13 @@ static const char * const prio_names[] = {
 	"random", "few", "equal", "by base", "by base, down", "rising", "falling",
 };
 
-static bool step(struct world *w, size_t most)
-{
-	struct linear_span span;
-	size_t n = w->model.n;
-
-	switch (rng_below(&w->rng, n > most ? 5 : 8)) {
-	case 0:
-	case 1:
-		if (n)
-			change_randomly(w, rng_below(&w->rng, n));
-		break;
-	case 2:
-	case 3:
-	case 4:
-		if (n)
-			drop(w, rng_below(&w->rng, n));
-		break;
-	default:
-		if (random_span(w, rng_below(&w->rng, n + 1), &span))
-			add(w, &span);
-	}
-	return verify(w);
-}
-
 static void random_mode(enum prio_mode mode, unsigned long ops)
 {
 	unsigned long i;
 
 	world_init(&world, mode, opt_seed * NR_PRIO_MODES + mode);
 	for (i = 0; i < ops; i++) {
-		bool good = step(&world, 60);
+		bool good = world_step(&world, 60);
 
 		if (good && (world.model.n < 4 || rng_once_in(&world.rng, 16)))
 			good = verify_walks(&world) && verify_fits(&world);

@@ -25,7 +25,7 @@ static u32 choose_prio(struct world *w, unsigned long base)
 	case PRIO_FALLING:
 		return U32_MAX - w->ninserts;
 	default:
-		return rng_next(&w->rng);
+		return rng_below(&w->rng, 1ULL << 32);
 	}
 }
 
@@ -37,10 +37,19 @@ void world_init(struct world *w, enum prio_mode mode, uint64_t seed)
 	w->mode = mode;
 }
 
+static void world_say(const struct world *w, const char *what,
+		      const struct linear_span *span, u32 prio)
+{
+	if (w->talk)
+		ktap_note("  %s %lu pages at %lu, %lu released, %lu idle, priority %u", what,
+			  span->npages, span->base, span->nreleased, span->nidle, prio);
+}
+
 void add(struct world *w, const struct linear_span *span)
 {
 	struct span_treap_node *node = calloc(1, sizeof(*node));
 	struct linear_span copy = *span;
+	u32 prio;
 
 	node->base = span->base;
 	node->npages = span->npages;
@@ -49,7 +58,9 @@ void add(struct world *w, const struct linear_span *span)
 	RB_CLEAR_NODE(&node->rb);
 	copy.object = node;
 	linear_insert(&w->model, &copy);
-	span_treap_insert(&w->treap, node, choose_prio(w, span->base));
+	prio = choose_prio(w, span->base);
+	world_say(w, "insert", span, prio);
+	span_treap_insert(&w->treap, node, prio);
 	w->ninserts++;
 }
 
@@ -57,6 +68,7 @@ void drop(struct world *w, size_t at)
 {
 	struct span_treap_node *node = w->model.span[at].object;
 
+	world_say(w, "erase", &w->model.span[at], node->prio);
 	span_treap_erase(&w->treap, node);
 	EXPECT(RB_EMPTY_NODE(&node->rb), "an erased node is not cleared");
 	linear_erase(&w->model, at);
@@ -103,11 +115,13 @@ static void become(struct span_treap_node *node, void *arg)
 void change(struct world *w, size_t at, const struct linear_span *to)
 {
 	struct linear_span *span = &w->model.span[at];
-	void *object = span->object;
+	struct span_treap_node *node = span->object;
 
+	world_say(w, "change", span, node->prio);
 	*span = *to;
-	span->object = object;
-	span_treap_mutate(&w->treap, object, become, span);
+	span->object = node;
+	world_say(w, "    to", span, node->prio);
+	span_treap_mutate(&w->treap, node, become, span);
 	w->nmutates++;
 }
 
@@ -253,6 +267,25 @@ static bool verify_window(const struct world *w, const struct span_treap_window 
 		      node ? found : ~0UL, at < w->model.n ? base : ~0UL);
 }
 
+/* A search with an alignment and a boundary to keep. */
+static bool verify_random_window(struct world *w)
+{
+	struct span_treap_window window = {
+		.npages = rng_range(&w->rng, 1, 20),
+		.align = 1UL << rng_below(&w->rng, 7),
+		.from = rng_once_in(&w->rng, 2) ? rng_below(&w->rng, WORLD) : 0,
+	};
+
+	if (rng_once_in(&w->rng, 2)) {
+		window.boundary = 1UL << rng_below(&w->rng, 7);
+		window.npages = rng_range(&w->rng, 1, window.boundary);
+	}
+	if (w->talk)
+		ktap_note("  find %lu pages, align %lu, boundary %lu, from %lu", window.npages,
+			  window.align, window.boundary, window.from);
+	return verify_window(w, &window);
+}
+
 bool verify_fits(struct world *w)
 {
 	unsigned long npages, base;
@@ -265,19 +298,34 @@ bool verify_fits(struct world *w)
 			    "first fit of %lu pages", npages))
 			return false;
 	}
-	for (i = 0; i < 24; i++) {
-		struct span_treap_window window = {
-			.npages = rng_range(&w->rng, 1, 20),
-			.align = 1UL << rng_below(&w->rng, 7),
-			.from = rng_once_in(&w->rng, 2) ? rng_below(&w->rng, WORLD) : 0,
-		};
-
-		if (rng_once_in(&w->rng, 2)) {
-			window.boundary = 1UL << rng_below(&w->rng, 7);
-			window.npages = rng_range(&w->rng, 1, window.boundary);
-		}
-		if (!verify_window(w, &window))
+	for (i = 0; i < 24; i++)
+		if (!verify_random_window(w))
 			return false;
-	}
 	return true;
+}
+
+bool world_step(struct world *w, size_t most)
+{
+	struct linear_span span;
+	size_t n = w->model.n;
+
+	switch (rng_below(&w->rng, n > most ? 6 : 9)) {
+	case 0:
+	case 1:
+		if (n)
+			change_randomly(w, rng_below(&w->rng, n));
+		break;
+	case 2:
+	case 3:
+	case 4:
+		if (n)
+			drop(w, rng_below(&w->rng, n));
+		break;
+	case 5:
+		return verify_random_window(w);
+	default:
+		if (random_span(w, rng_below(&w->rng, n + 1), &span))
+			add(w, &span);
+	}
+	return verify(w);
 }

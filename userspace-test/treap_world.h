@@ -42,6 +42,7 @@ enum prio_mode {
  * @ninserts: insertions so far
  * @nerases: erasures so far
  * @nmutates: changes in place so far
+ * @talk: say what is done
  */
 struct world {
 	struct span_treap treap;
@@ -51,6 +52,7 @@ struct world {
 	unsigned long ninserts;
 	unsigned long nerases;
 	unsigned long nmutates;
+	bool talk;
 };
 
 extern struct world world;
@@ -67,6 +69,9 @@ bool verify(const struct world *w);
 bool verify_filter(const struct world *w, u8 filter);
 bool verify_walks(struct world *w);
 bool verify_fits(struct world *w);
+
+/* Any operation or question, and verify; no more insertions than erasures above @most. */
+bool world_step(struct world *w, size_t most);
 
 /* treap_damage.c */
 void damage_is_named(void);

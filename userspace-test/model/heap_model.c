@@ -134,19 +134,24 @@ unsigned long model_scavenge(struct model *m, unsigned long npages)
 	return done;
 }
 
-/* Before more memory is taken, what is idle above the share goes back. */
-static void retain(struct model *m, const struct model_ask *ask)
+/* What is idle above the share of @used pages goes back. */
+static void retain(struct model *m, unsigned long used)
 {
 	unsigned long idle = 0, keep, granule;
 
-	if (ask->nowait || m->retain_percent < 0)
+	if (m->retain_percent < 0)
 		return;
 	for (granule = 0; granule < m->space / m->granule; granule++)
 		if (is_idle(m, granule))
 			idle += m->granule;
-	keep = (m->in_use + ask->npages) * m->retain_percent / 100;
+	keep = used * m->retain_percent / 100;
 	if (idle > keep)
 		model_scavenge(m, idle - keep);
+}
+
+void model_release_excess(struct model *m)
+{
+	retain(m, m->in_use);
 }
 
 /* One block; false if it is refused. */
@@ -175,7 +180,7 @@ static bool take_for(struct model *m, const struct model_ask *ask,
 {
 	if (ask->nowait)
 		return take(m, granule, ask->contig);
-	retain(m, ask);
+	retain(m, m->in_use + ask->npages);
 	return take(m, granule, ask->contig) ||
 	       (!ask->contig && model_scavenge(m, 1) && take(m, granule, false));
 }

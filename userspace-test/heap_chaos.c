@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Any operation inside any other: whatever an allocation asks for while it has
+ * dropped the lock, a hook does something else first, three deep. What the model
+ * would say is not known, but nothing may be handed out twice, lost or dirty, and the
+ * heap's own check must hold.
+ */
+#include "heap_world.h"
+
+#define CHAOS_DEPTH	3
+#define CHAOS_LIVE	200
+
+static struct live chaos_live[CHAOS_LIVE];
+static size_t chaos_n;
+static unsigned int chaos_depth, chaos_owner;
+static unsigned long nnested;
+static struct rng chaos_rng;
+
+/* Out of the table: what hooks do must not hit a span that is being worked on. */
+static struct live chaos_pick(void)
+{
+	size_t at = rng_below(&chaos_rng, chaos_n);
+	struct live live = chaos_live[at];
+
+	chaos_live[at] = chaos_live[--chaos_n];
+	return live;
+}
+
+static void chaos_put(const struct live *live)
+{
+	if (chaos_n < CHAOS_LIVE)
+		chaos_live[chaos_n++] = *live;
+	else
+		EXPECT_EQ(span_heap_free(hw.heap, live->span), 0);
+}
+
+/* What is done, indented by how deep. */
+#define chaos_say(format, args...) do {						\
+	if (hw.talk)								\
+		ktap_note("%*s" format, 2 * chaos_depth + 2, "", ##args);	\
+} while (0)
+
+static bool may_fail_so(long err, gfp_t gfp)
+{
+	return err == -ENOMEM || err == -EDQUOT || err == -ENOSPC ||
+	       (err == -EAGAIN && !gfpflags_allow_blocking(gfp));
+}
+
+static void chaos_alloc(void)
+{
+	unsigned int flags = rng_below(&chaos_rng, 4);
+	unsigned long most = flags & SPANALLOC_CONTIG ? hw.model.granule : 30;
+	unsigned long npages = rng_range(&chaos_rng, 1, most);
+	unsigned long align = rng_once_in(&chaos_rng, 3) ? 1UL << rng_below(&chaos_rng, 6) : 1;
+	gfp_t gfp = rng_once_in(&chaos_rng, 5) ? GFP_ATOMIC : GFP_KERNEL;
+	struct live live;
+	struct span *span;
+	unsigned long run;
+
+	chaos_say("alloc %lu align %lu%s%s%s", npages, align,
+		  flags & SPANALLOC_ZERO ? " zero" : "", flags & SPANALLOC_CONTIG ? " contig" : "",
+		  gfpflags_allow_blocking(gfp) ? "" : " nowait");
+	span = hw_request(npages, align, flags, gfp, ++chaos_owner);
+	if (IS_ERR(span)) {
+		chaos_say("= %ld", PTR_ERR(span));
+		EXPECT(may_fail_so(PTR_ERR(span), gfp), "%ld", PTR_ERR(span));
+		return;
+	}
+	chaos_say("= %lu pages at %lu", span->node.npages, span->node.base);
+	EXPECT(span->node.npages == npages && !(span->node.base & (align - 1)), "misplaced");
+	span_heap_run(hw.heap, span, 0, &run);
+	EXPECT(!(flags & SPANALLOC_CONTIG) || run == npages, "not contiguous");
+	hw_keep(&live, span);
+	if (flags & SPANALLOC_ZERO)
+		hw_is_zero(&live);
+	hw_stamp(&live);
+	chaos_put(&live);
+}
+
+static void chaos_free(void)
+{
+	struct live live;
+
+	if (!chaos_n)
+		return;
+	live = chaos_pick();
+	chaos_say("free %lu pages at %lu", live.npages, live.base);
+	hw_stamps_are_good(&live);
+	EXPECT_EQ(span_heap_free(hw.heap, live.span), 0);
+}
+
+static void chaos_split(void)
+{
+	struct live lower, upper;
+	unsigned long n;
+
+	if (!chaos_n)
+		return;
+	lower = chaos_pick();
+	n = rng_range(&chaos_rng, 0, lower.npages);
+	chaos_say("split %lu pages at %lu after %lu", lower.npages, lower.base, n);
+	upper = lower;
+	upper.span = span_heap_split(hw.heap, lower.span, n, GFP_KERNEL);
+	if (IS_ERR(upper.span)) {
+		EXPECT(PTR_ERR(upper.span) == -ENOMEM || !n || n == lower.npages, "%ld",
+		       PTR_ERR(upper.span));
+	} else {
+		upper.npages -= n;
+		upper.stamp += n;
+		upper.base += n;
+		lower.npages = n;
+		chaos_put(&upper);
+	}
+	chaos_put(&lower);
+}
+
+static void chaos_scavenge(void)
+{
+	unsigned long npages = rng_below(&chaos_rng, 100);
+
+	chaos_say("scavenge %lu", npages);
+	span_heap_scavenge(hw.heap, npages);
+}
+
+void chaos_look(void)
+{
+	unsigned int batch = rng_below(&chaos_rng, 4);
+	struct span_report report;
+	struct span_info info;
+
+	chaos_say("look, and check in batches of %u", batch);
+	EXPECT(!span_heap_check(hw.heap, batch, &report), "check(%u): %d at %lu", batch,
+	       report.invariant, report.page);
+	span_heap_next_span(hw.heap, rng_below(&chaos_rng, 1000), &info);
+	span_heap_lookup(hw.heap, rng_below(&chaos_rng, 1000));
+}
+
+/* Blocks or metadata are refused, whatever asks for them. */
+static void chaos_arm(void)
+{
+	if (rng_once_in(&chaos_rng, 20)) {
+		hw.fake.fail_in = rng_range(&chaos_rng, 1, 3);
+		chaos_say("block %lu from here is refused", hw.fake.fail_in);
+	}
+	if (rng_once_in(&chaos_rng, 40)) {
+		unsigned long nth = rng_range(&chaos_rng, 1, 8);
+
+		shim_fail_nth(nth);
+		chaos_say("metadata allocation %lu from here is refused", nth);
+	}
+}
+
+void chaos_step(void)
+{
+	unsigned int roll = rng_below(&chaos_rng, 100);
+
+	chaos_arm();
+	if (roll < 45)
+		chaos_alloc();
+	else if (roll < 80)
+		chaos_free();
+	else if (roll < 86)
+		chaos_split();
+	else if (roll < 91)
+		chaos_scavenge();
+	else
+		chaos_look();
+}
+
+static void chaos(void *unused)
+{
+	if (chaos_depth == CHAOS_DEPTH || chaos_at_end() || !rng_once_in(&chaos_rng, 2) ||
+	    ktap_failures)
+		return;
+	chaos_depth++;
+	nnested++;
+	/* Down here the hooks may run again, to a depth. */
+	hw.fake.hook = chaos;
+	chaos_step();
+	chaos_depth--;
+}
+
+static void chaos_in_alloc(void)
+{
+	chaos(NULL);
+}
+
+static void set_hooks(void (*hook)(void *unused), void (*hook_in_alloc)(void))
+{
+	hw.fake.hook = hook;
+	hw.fake.give_hook = hook;
+	shim_alloc_hook = hook_in_alloc;
+	shim_resched_hook = hook_in_alloc;
+}
+
+void chaos_start(const struct rng *rng, bool hooks)
+{
+	chaos_rng = *rng;
+	chaos_n = 0;
+	chaos_depth = 0;
+	chaos_owner = 0;
+	nnested = 0;
+	if (hooks)
+		set_hooks(chaos, chaos_in_alloc);
+}
+
+bool chaos_at_end(void)
+{
+	return rng_at_end(&chaos_rng);
+}
+
+unsigned long chaos_nested(void)
+{
+	return nnested;
+}
+
+void chaos_calm(void)
+{
+	set_hooks(NULL, NULL);
+	shim_fail_nth(0);
+	hw.fake.fail_in = 0;
+}
+
+void chaos_finish(void)
+{
+	struct spanalloc_stats stats;
+
+	while (chaos_n)
+		chaos_free();
+	chaos_look();
+	span_heap_stats(hw.heap, &stats);
+	EXPECT_EQ(stats.in_use_pages, 0);
+	EXPECT_EQ(stats.claimed_pages, 0);
+	EXPECT_EQ(stats.allocs + stats.splits, stats.frees);
+	EXPECT_EQ(stats.free_spans, stats.address_pages > 0);
+	EXPECT_EQ(stats.backed_pages, (hw.fake.ntaken - hw.fake.ngiven) * hw.model.granule);
+	EXPECT_EQ(hw.fake.nerrors, 0);
+	EXPECT_EQ(shim_live().objects, stats.free_spans);
+	EXPECT_EQ(span_heap_destroy(hw.heap), 0);
+	EXPECT_EQ(fake_backing_exit(&hw.fake), 0);
+	EXPECT_EQ(shim_live().blocks, 0);
+}
