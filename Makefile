@@ -23,7 +23,7 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 
 .DEFAULT_GOAL := all
 # Slower tiers of the tests have verbs of their own.
-.PHONY: all modules modules_install run shell test test-mutants check clean help kdir
+.PHONY: all modules modules_install run shell test test-mutants fuzz check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
 all: modules
@@ -60,6 +60,10 @@ check:
 test-mutants:
 	@userspace-test/mutants/run.py
 
+## fuzz              look for inputs on which the core and its models differ
+fuzz:
+	@userspace-test/fuzz/fuzz.sh
+
 ## clean             remove what was built
 clean:
 	@if test -e $(KDIR)/Makefile; then \
@@ -84,6 +88,8 @@ help:
 	@echo 'run, shell:'
 	@echo '  SERIES=6.1        the Debian kernel to boot: 6.1, 6.12 or 7.2'
 	@echo '  TRACES=FOLDER     the *.trace.gz to replay (default: userspace-test/traces)'
+	@echo 'fuzz:'
+	@echo '  FUZZ_SECONDS=60   how long, divided over the targets'
 
 kdir:
 	@test -e $(KDIR)/Makefile || { \

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Plants one bug at a time in a copy of the core, and demands that the fast tests see it.
 
-run.py [PATTERN]...    all mutants, or those whose description contains a pattern
+run.py [--only PROGRAM[,PROGRAM]...] [PATTERN]...
+	all mutants, or those whose description contains a pattern; seen by any of the
+	programs, or by one of these
 
-Mutants are built in a folder outside the tree; treap-test and
-heap-test have a minute for it. Prints which test caught which; a survivor, a mutant
-that does not build, and one whose text is not in the sources any more are failures.
+Mutants are built in a folder outside the tree; treap-test and heap-test, and then the
+replay of the inputs that fuzzing found, have a minute each for it. Prints which test
+caught which; a survivor, a mutant that does not build, and one whose text is not in the
+sources any more are failures.
 The last line is "N passed, N failed".
 """
 
@@ -25,8 +28,14 @@ TESTS = os.path.dirname(HERE)
 CORE = os.path.join(os.path.dirname(TESTS), "spanalloc")
 SECONDS = 60
 MUTANTS_MIN = 30
-PROGRAMS = ("treap-test", "heap-test")
-OPTIONS = {"treap-test": [], "heap-test": ["--no-shrink"]}
+CORPUS = os.path.join(TESTS, "fuzz", "corpus")
+PROGRAMS = {
+	"treap-test": ["--ops", "1500"],
+	"heap-test": ["--ops", "1500", "--no-shrink"],
+	"replay-treap": ["--least", "1", os.path.join(CORPUS, "treap")],
+	"replay-heap": ["--least", "1", os.path.join(CORPUS, "heap")],
+	"replay-race": ["--least", "1", os.path.join(CORPUS, "race")],
+}
 
 
 def plant(core, name, old, new):
@@ -41,12 +50,12 @@ def plant(core, name, old, new):
 	return True
 
 
-def build(core, out):
+def build(core, out, programs):
 	"""Returns what the compiler says if it fails, else nothing."""
 	env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
 	done = subprocess.run(
 		["make", "-s", "-C", TESTS, f"CORE={core}", f"BUILD={out}", "CFLAGS=-Wno-error"]
-		+ [os.path.join(out, program) for program in PROGRAMS],
+		+ [os.path.join(out, program) for program in programs],
 		capture_output=True, text=True, env=env, check=False)
 	return done.stderr[-500:] if done.returncode else ""
 
@@ -54,7 +63,7 @@ def build(core, out):
 def first_failure(out, program, seconds):
 	"""What the program fails in, or None."""
 	run = subprocess.Popen(
-		[os.path.join(out, program), "--ops", "1500"] + OPTIONS[program],
+		[os.path.join(out, program)] + PROGRAMS[program],
 		stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
 		errors="replace", start_new_session=True)
 	try:
@@ -69,43 +78,46 @@ def first_failure(out, program, seconds):
 	return f"status {run.returncode}" if run.returncode else None
 
 
-def verdict(core, out):
+def verdict(core, out, programs):
 	"""Returns (caught, by whom or why not) for what is planted in core."""
-	said = build(core, out)
+	said = build(core, out, programs)
 	if said:
 		return False, "it does not build: " + said
-	for program in PROGRAMS:
+	for program in programs:
 		failure = first_failure(out, program, SECONDS)
 		if failure:
 			return True, f"{program}: {failure}"
 	return False, "it survives"
 
 
-def try_mutant(work, mutant):
+def try_mutant(work, mutant, programs):
 	"""Plants, tries, and puts the right text back."""
 	_, name, old, new = mutant
 	core, out = os.path.join(work, "core"), os.path.join(work, "build")
 	if not plant(core, name, old, new):
 		return False, "its text is not in the sources"
-	result = verdict(core, out)
+	result = verdict(core, out, programs)
 	# A new file, not an old one: make goes by time.
 	shutil.copyfile(os.path.join(CORE, name), os.path.join(core, name))
 	return result
 
 
 def main():
+	patterns, programs = sys.argv[1:], list(PROGRAMS)
+	if patterns[:1] == ["--only"]:
+		programs, patterns = patterns[1].split(","), patterns[2:]
 	wanted = [m for m in MUTANTS
-		  if len(sys.argv) == 1 or any(p in m[0] for p in sys.argv[1:])]
+		  if not patterns or any(p in m[0] for p in patterns)]
 	passed = 0
 	with tempfile.TemporaryDirectory() as work:
 		shutil.copytree(CORE, os.path.join(work, "core"))
 		for number, mutant in enumerate(wanted, 1):
-			caught, how = try_mutant(work, mutant)
+			caught, how = try_mutant(work, mutant, programs)
 			passed += caught
 			print(f"{'ok' if caught else 'not ok'} {number} - "
 			      f"{mutant[1]}: {mutant[0]} # {how}", flush=True)
 	failed = len(wanted) - passed
-	if len(sys.argv) == 1 and len(wanted) < MUTANTS_MIN:
+	if not patterns and len(wanted) < MUTANTS_MIN:
 		print(f"# only {len(wanted)} mutants")
 		failed += 1
 	print(f"{passed} passed, {failed} failed")

@@ -7,6 +7,7 @@
 #   build   a module against packaged kernel headers    user       programs in user space
 #   vm      boot a guest                                 src        prepare a kernel source tree
 #   static  judge sources (static-tools.sh)              coverage   gcovr
+#   fuzz    libFuzzer
 #   user32  32-bit programs on x86-64, once gcc is there (group user)
 
 set -euo pipefail
@@ -15,8 +16,9 @@ set -euo pipefail
 
 # What a group needs, one "test:package" a line. The test is a command, or a file when it
 # starts with a slash, or the word static-busybox (a guest has no libraries), full-perl
-# (perl without its library, as on a small system, cannot run the kernel's kernel-doc) or
-# gcc-m32 (the libraries of 32-bit programs, which stand in folders of gcc's version).
+# (perl without its library, as on a small system, cannot run the kernel's kernel-doc),
+# libfuzzer (which clang finds itself) or gcc-m32 (the libraries of 32-bit programs, which
+# stand in folders of gcc's version).
 group_needs() {
 	case $1 in
 	build)
@@ -44,12 +46,15 @@ group_needs() {
 		group_needs user
 		printf '%s\n' gcovr:gcovr
 		;;
+	fuzz)
+		printf '%s\n' clang:clang libfuzzer:libclang-rt-dev
+		;;
 	src)
 		group_needs build
 		printf '%s\n' xz:xz-utils tar:tar ld:binutils cpio:cpio
 		;;
 	*)
-		die "unknown group '$1' (there are: build user user32 vm static src coverage)"
+		die "unknown group '$1' (there are: build user user32 vm static src coverage fuzz)"
 		;;
 	esac
 }
@@ -58,6 +63,14 @@ is_static() {
 	# A dynamic program names its interpreter right behind its program headers. Looking
 	# there needs no tool that might itself be missing.
 	! head -c 4096 "$1" | grep -qa 'ld-linux'
+}
+
+# Asked how it would link, clang names the archive, whether it is there or not.
+has_libfuzzer() {
+	local archive
+	archive=$(clang '-###' -fsanitize=fuzzer -x c /dev/null 2>&1 |
+		grep -o '[^"]*/libclang_rt\.fuzzer[^"]*\.a' | head -n 1)
+	[[ -n $archive && -e $archive ]]
 }
 
 is_there() {
@@ -73,6 +86,9 @@ is_there() {
 		;;
 	gcc-m32)
 		gcc -m32 -static -x c -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null
+		;;
+	libfuzzer)
+		has_libfuzzer
 		;;
 	*)
 		command -v "$1" >/dev/null
@@ -130,7 +146,7 @@ install_packages() {
 
 main() {
 	local group
-	[[ $# -gt 0 ]] || die "usage: deps.sh GROUP... (build user user32 vm static src coverage)"
+	[[ $# -gt 0 ]] || die "usage: deps.sh GROUP... (build user user32 vm static src coverage fuzz)"
 	# Checked here, for die() inside a pipe would end the pipe alone.
 	for group; do
 		group_needs "$group" >/dev/null

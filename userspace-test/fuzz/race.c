@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fuzz target: operations inside of operations, where an allocation has dropped the
+ * lock. The input is first the geometry, then every decision of heap_chaos.c.
+ */
+#include "heap_world.h"
+
+#include "fuzz.h"
+#include "geometry.h"
+
+const char fuzz_target[] = "race";
+
+bool fuzz_input(const uint8_t *data, size_t size)
+{
+	struct geometry geometry;
+	struct rng tape;
+
+	rng_play(&tape, data, size);
+	geometry = fuzz_geometry(&tape);
+	shim_quiet = !fuzz_talk;
+	hw.talk = fuzz_talk;
+	if (fuzz_talk)
+		fuzz_say_geometry(&geometry);
+	if (!EXPECT_EQ(span_cache_init(), 0) || !hw_create(&geometry))
+		return false;
+	chaos_start(&tape, true);
+	while (!chaos_at_end() && !ktap_failures)
+		chaos_step();
+	chaos_calm();
+	hw.fake.ngiven -= fuzz_lie;
+	if (!ktap_failures)
+		chaos_finish();
+	if (!ktap_failures)
+		span_cache_exit();
+	return !ktap_failures && EXPECT_EQ(shim_take_warnings(), 0);
+}
