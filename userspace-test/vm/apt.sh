@@ -3,7 +3,8 @@
 # A private apt: its own package lists and sources below the cache, so that other suites
 # can be read, and packages fetched, without root and without touching the machine's own
 # configuration. Mirror and keyring are those the machine itself uses.
-# Sourced by kernel.sh, after lib.sh.
+# A scope whose name ends in -arm64 is that suite for the other machine: its packages can be
+# fetched and unpacked here, never installed. Sourced by kernel.sh, after lib.sh.
 # shellcheck shell=bash
 
 APT_DIR=$CACHE/apt
@@ -12,22 +13,31 @@ APT_DIR=$CACHE/apt
 # shellcheck disable=SC2034 # used by kernel.sh
 APT_SCOPES=(own backports stable unstable)
 
-# apt_config NAME: writes the configuration of a scope and prints its path.
+# apt_arch SCOPE: the architecture of its packages.
+apt_arch() {
+	[[ $1 = *-arm64 ]] && echo arm64 || echo amd64
+}
+
+# apt_config NAME: writes the configuration of a scope and prints its path. What is
+# installed on this machine is nothing to it.
 apt_config() {
-	local dir=$APT_DIR/$1
+	local dir=$APT_DIR/$1 arch
+	arch=$(apt_arch "$1")
 	mkdir -p "$dir/lists/partial" "$dir/archives/partial" "$dir/parts"
+	: >"$dir/status"
 	cat >"$dir/apt.conf" <<-END
 		#clear APT::Update::Post-Invoke;
 		#clear APT::Update::Post-Invoke-Success;
 		#clear DPkg::Post-Invoke;
 		APT::Sandbox::User "$(id -un)";
-		APT::Architecture "amd64";
-		APT::Architectures { "amd64"; };
+		APT::Architecture "$arch";
+		APT::Architectures { "$arch"; };
 		Acquire::Languages "none";
 		Acquire::Retries "1";
 		Acquire::http::Timeout "15";
 		Acquire::https::Timeout "15";
 		Dir::State::Lists "$dir/lists";
+		Dir::State::status "$dir/status";
 		Dir::Cache "$dir";
 		Dir::Cache::archives "$dir/archives";
 		Dir::Cache::pkgcache "$dir/pkgcache.bin";
@@ -73,26 +83,27 @@ apt_own_targets() {
 	printf '%s\n' "$targets"
 }
 
-# apt_source URI SUITE ENTRY: one line of a sources.list.
+# apt_source ARCH URI SUITE ENTRY: one line of a sources.list.
 apt_source() {
 	local keyring
-	keyring=$(apt_keyring "$3")
-	printf 'deb [arch=amd64%s] %s %s main\n' "${keyring:+ signed-by=$keyring}" "$1" "$2"
+	keyring=$(apt_keyring "$4")
+	printf 'deb [arch=%s%s] %s %s main\n' "$1" "${keyring:+ signed-by=$keyring}" "$2" "$3"
 }
 
 # apt_scope_sources SCOPE: the sources.list of a scope, in full.
 apt_scope_sources() {
-	local uri suite codename label entry
+	local uri suite codename label entry arch
+	arch=$(apt_arch "$1")
 	while read -r uri suite codename label entry; do
-		case $1 in
+		case ${1%-arm64} in
 		own)
-			apt_source "$uri" "$suite" "$entry"
+			apt_source "$arch" "$uri" "$suite" "$entry"
 			;;
 		*)
 			# Other suites lie where the machine's release itself lies.
 			[[ $label = Debian && $codename != *-* ]] || continue
-			[[ $1 = backports ]] && suite=$codename-backports || suite=$1
-			apt_source "$uri" "$suite" "$entry"
+			[[ $1 = backports* ]] && suite=$codename-backports || suite=${1%-arm64}
+			apt_source "$arch" "$uri" "$suite" "$entry"
 			return
 			;;
 		esac

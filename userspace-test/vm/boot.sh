@@ -4,7 +4,7 @@
 # boot.sh: boots a kernel of kernel.sh under QEMU with an initramfs made here, runs a script
 # in it, and reads its log. Succeeds only if the script did and the log is clean.
 #
-#   --series S        kernel series (default $SERIES, else 6.1)
+#   --series NAME     which kernel, by a name of kernel.sh (default $SERIES, else 6.1)
 #   --ko FILE         a module, put into /lib/spanalloc (repeatable)
 #   --add SRC:DEST    a file for the guest, executable if it is here (repeatable)
 #   --init SCRIPT     what the guest runs (busybox sh); its exit status decides
@@ -85,8 +85,10 @@ add_file() {
 
 # make_initramfs STAGE FILE
 make_initramfs() {
-	local stage=$1 item
-	add_file "$stage" "$(command -v busybox)" /bin/busybox
+	local stage=$1 item busybox
+	busybox=$(command -v busybox)
+	[[ $ARCH = x86_64 ]] || busybox=$CACHE/kernels/$RELEASE/bin/busybox
+	add_file "$stage" "$busybox" /bin/busybox
 	add_file "$stage" "$VM_DIR/guest-init.sh" /init
 	for item in ${KOS[@]+"${KOS[@]}"}; do
 		add_file "$stage" "$item" "/lib/spanalloc/$(basename "$item")"
@@ -101,12 +103,30 @@ make_initramfs() {
 	(cd "$stage" && find . | sort | cpio --quiet -o -H newc -R 0:0) >"$2"
 }
 
+# Sets QEMU, which starts such a machine, and CONSOLE, its first serial port.
+choose_machine() {
+	local accel
+	accel=$("$VM_DIR/accel.sh" "$ARCH" "$IMAGE")
+	case $ARCH in
+	x86_64)
+		QEMU=(qemu-system-x86_64)
+		CONSOLE=ttyS0
+		;;
+	arm64)
+		QEMU=(qemu-system-aarch64 -M 'virt,gic-version=3')
+		CONSOLE=ttyAMA0
+		;;
+	esac
+	# shellcheck disable=SC2206 # a list of options
+	QEMU+=($accel)
+}
+
 # The console is the first serial port; QEMU writes its log itself, so that standard output
 # may be a terminal with a shell on it.
 run_qemu() {
-	local accel append limit=() mux=off
-	read -ra accel <<<"$("$VM_DIR/accel.sh" "$IMAGE")"
-	append="console=ttyS0 panic=-1 oops=panic mitigations=off $APPEND"
+	local append limit=() mux=off
+	choose_machine
+	append="console=$CONSOLE panic=-1 oops=panic mitigations=off $APPEND"
 	if [[ -n $INTERACTIVE ]]; then
 		append+=' spanalloc.interactive'
 		mux=on
@@ -114,7 +134,7 @@ run_qemu() {
 		# In the foreground, or Ctrl-C would not reach the guest.
 		limit=(timeout --foreground --kill-after=5 "$TIMEOUT")
 	fi
-	${limit[@]+"${limit[@]}"} qemu-system-x86_64 "${accel[@]}" -m "$MEM" -smp "$CPUS" \
+	${limit[@]+"${limit[@]}"} "${QEMU[@]}" -m "$MEM" -smp "$CPUS" \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-chardev "stdio,id=console,mux=$mux,signal=off,logfile=$LOG" \
 		-serial chardev:console ${INTERACTIVE:+-mon chardev=console} \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# build-module.sh [SERIES [OUTDIR]]: builds the module for a kernel of kernel.sh, in a copy
+# build-module.sh [NAME [OUTDIR]]: builds the module for a kernel of kernel.sh, in a copy
 # of its sources below OUTDIR/<release>, so that the checkout stays clean and several
 # kernels can be built side by side. Warnings are errors. Prints the paths of the modules.
 #
@@ -49,6 +49,7 @@ copy_sources() {
 build() {
 	local vars=("${MAKE_VARS[@]}")
 	[[ -z ${MODPOST_WARN:-} ]] || vars+=(KBUILD_MODPOST_WARN=1)
+	[[ $ARCH = x86_64 ]] || vars+=("ARCH=$ARCH" CROSS_COMPILE=aarch64-linux-gnu-)
 	[[ -z ${V:-} ]] || vars+=("V=$V")
 	forget_outer_make
 	make --no-print-directory -C "$KDIR" M="$1" "${vars[@]}" -j"${JOBS:-$(nproc)}" modules >&2 ||
@@ -63,7 +64,7 @@ made_by_build() {
 
 main() {
 	local series=${1:-${SERIES:-6.1}} outdir kernel dir product
-	[[ $# -le 2 ]] || die "usage: build-module.sh [SERIES [OUTDIR]]"
+	[[ $# -le 2 ]] || die "usage: build-module.sh [NAME [OUTDIR]]"
 	outdir=$(realpath -m "${2:-$(default_outdir)}")
 	"$VM_DIR/deps.sh" build
 	kernel=$("$VM_DIR/kernel.sh" "$series")

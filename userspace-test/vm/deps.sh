@@ -9,10 +9,13 @@
 #   static  judge sources (static-tools.sh)              coverage   gcovr
 #   fuzz    libFuzzer
 #   user32  32-bit programs on x86-64, once gcc is there (group user)
+#   arm64   besides build, user and vm, for arm64 guests
 
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+
+KNOWN='build user user32 vm static src coverage fuzz arm64'
 
 # What a group needs, one "test:package" a line. The test is a command, or a file when it
 # starts with a slash, or the word static-busybox (a guest has no libraries), full-perl
@@ -53,8 +56,13 @@ group_needs() {
 		group_needs build
 		printf '%s\n' xz:xz-utils tar:tar ld:binutils cpio:cpio
 		;;
+	arm64)
+		printf '%s\n' aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu \
+			/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross \
+			qemu-system-aarch64:qemu-system-arm
+		;;
 	*)
-		die "unknown group '$1' (there are: build user user32 vm static src coverage fuzz)"
+		die "unknown group '$1' (there are: $KNOWN)"
 		;;
 	esac
 }
@@ -146,7 +154,7 @@ install_packages() {
 
 main() {
 	local group
-	[[ $# -gt 0 ]] || die "usage: deps.sh GROUP... (build user user32 vm static src coverage fuzz)"
+	[[ $# -gt 0 ]] || die "usage: deps.sh GROUP... ($KNOWN)"
 	# Checked here, for die() inside a pipe would end the pipe alone.
 	for group; do
 		group_needs "$group" >/dev/null

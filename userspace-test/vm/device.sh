@@ -5,7 +5,8 @@
 # as 64-bit and as 32-bit programs. Prints the guest's KTAP; succeeds only if the guest's
 # script did and the log is clean.
 #
-#   SERIES=6.1   kernel series      TIMEOUT=600   seconds for the guest
+#   SERIES=6.1   a name of kernel.sh   TIMEOUT=600   seconds for the guest
+#   MEM=1024     its memory in MiB
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -17,14 +18,14 @@ DISK_MIB=16
 main() {
 	local spanctl tools built kernel disk programs
 	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
-	spanctl=$(build_spanctl) || die "the tools for the guest do not build"
-	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES")
+	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
 	eval "$kernel"
+	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
+	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
 	tools=$(dirname "$spanctl")
 	programs=(--add "$tools/device_test:/bin/device_test")
 	# The guest's script insists on it there.
-	[[ ${ARCH:-x86_64} != x86_64 ]] ||
+	[[ $ARCH != x86_64 ]] ||
 		programs+=(--add "$tools/device_test32:/bin/device_test32")
 	disk=$(mktemp)
 	# shellcheck disable=SC2064 # the name is known now
@@ -32,7 +33,7 @@ main() {
 	truncate -s "${DISK_MIB}M" "$disk"
 	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
 		"${programs[@]}" --init "$VM_DIR/guest-device.sh" --disk "$disk" --quiet \
-		--timeout "${TIMEOUT:-600}" --log "$CACHE/device-$SERIES.log"
+		--mem "${MEM:-1024}" --timeout "${TIMEOUT:-600}" --log "$CACHE/device-$SERIES.log"
 }
 
 main "$@"

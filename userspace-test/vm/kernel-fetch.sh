@@ -24,6 +24,23 @@ image_of() {
 	die "the packages of Linux $2 hold no boot image"
 }
 
+# fetch_here DIR SCOPE PACKAGE...: apt_fetch, from a scope that may not have been read yet.
+fetch_here() {
+	apt_refresh "$2" || return 1
+	apt_has "$2" "$3" || apt_refresh "$2" force || return 1
+	apt_fetch "$2" "$1" "${@:3}"
+}
+
+# fetch_foreign SCOPE DIR PACKAGE...: what a kernel for another machine takes besides: kbuild's
+# own programs, which run here, over those that run there; and a busybox that runs there.
+fetch_foreign() {
+	local package
+	for package in "${@:3}"; do
+		[[ $package != linux-kbuild-* ]] || fetch_here "$2" "${1%-arm64}" "$package" || return 1
+	done
+	fetch_here "$2" own-arm64 busybox-static
+}
+
 # fetch_binary SCOPE RELEASE PACKAGE...
 fetch_binary() {
 	local scope=$1 release=$2 tmp=$KERNELS/.new-$2 makefile
@@ -31,6 +48,7 @@ fetch_binary() {
 	note "fetching Linux $release"
 	rm -rf "$tmp"
 	apt_fetch "$scope" "$tmp" "$@" || return 1
+	[[ $ARCH = x86_64 ]] || fetch_foreign "$scope" "$tmp" "$@" || return 1
 	makefile=$tmp/usr/src/linux-headers-$release/Makefile
 	need_file "$makefile"
 	image_of "$tmp" "$release" >/dev/null

@@ -16,11 +16,11 @@
 # has_compiler SCOPE HEADERS-PACKAGE: the compiler that built this kernel is here, or is at
 # least no newer than ours: headers carry flags that an older one does not know.
 has_compiler() {
-	local wanted
+	local wanted gcc=${CROSS_COMPILE}gcc
 	wanted=$(apt_depends "$1" "$2" | sed -n 's/.*gcc-\([0-9]*\).*/\1/p' | head -n 1)
 	[[ -n $wanted ]] || return 0
-	command -v "gcc-$wanted" >/dev/null && return 0
-	[[ $wanted -le $(gcc -dumpversion 2>/dev/null || echo 0) ]]
+	command -v "$gcc-$wanted" >/dev/null && return 0
+	[[ $wanted -le $("$gcc" -dumpversion 2>/dev/null || echo 0) ]]
 }
 
 # companions SCOPE PACKAGE: what it depends on that belongs to the kernel itself.
@@ -38,7 +38,8 @@ newest_image() {
 			printf '%s\n' "$image"
 			return
 		fi
-	done < <(apt_names "$1" "^linux-image-${SERIES//./\\.}[.][0-9].*-cloud-amd64(-unsigned)?$" |
+	done < <(apt_names "$1" \
+		"^linux-image-${SERIES//./\\.}[.][0-9][^-]*(-[0-9][^-]*)?-$FLAVOUR(-unsigned)?$" |
 		sed 's/-unsigned$/ &/' | sort -k1,1Vr -k2,2 | tr -d ' ')
 }
 
@@ -85,8 +86,8 @@ discover() {
 			if ! apt_refresh "$scope"; then
 				# Without the machine's own suites there is no network. Another suite
 				# may be missing for good (backports of an old release).
-				[[ $scope != own ]] || return 2
-				[[ $scope = backports ]] || result=2
+				[[ $scope != own* ]] || return 2
+				[[ $scope = backports* ]] || result=2
 				unreached+="$scope "
 			elif "find_$kind" "$scope"; then
 				return 0
@@ -98,9 +99,10 @@ discover() {
 
 # What the archive does have, for the message that it has not this one.
 available_series() {
-	local scope
+	local scope names="linux-image-[0-9].*-$FLAVOUR"
+	[[ ${KINDS[*]} != *source* ]] || names+='|linux-source-[0-9.]+'
 	for scope in "${APT_SCOPES[@]}"; do
 		[[ -f $APT_DIR/$scope/updated ]] || continue
-		apt_names "$scope" '^(linux-image-[0-9].*-cloud-amd64|linux-source-[0-9.]+)$'
+		apt_names "$scope" "^($names)$"
 	done | sed -nE 's/^linux-(image|source)-([0-9]+\.[0-9]+).*/\2/p' | sort -Vu | tr '\n' ' '
 }

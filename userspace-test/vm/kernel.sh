@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# kernel.sh SERIES [--src]: a kernel to test with, from the Debian archive, into the cache.
+# kernel.sh NAME [--src]: a kernel to test with, from the Debian archive, into the cache.
 #
-# SERIES is 6.1, 6.12, 7.2 and so on. What is fetched is the newest cloud image of that
-# series, and what building modules for it takes; with --src, the source alone, prepared for
-# building modules under a general configuration (so, too, for a series that the archive has
-# as source only). Nothing is installed. A kernel in the cache needs no network; the archive
-# is asked for a newer one once a day.
+# NAME is a series, 6.1, 6.12, 7.2 and so on, for x86-64; or one followed by -arm64 or
+# -arm64-16k, for that machine, with pages of 4 or 16 KiB. What is fetched is the newest cloud
+# image of that series (the newest at all, for arm64), and what building modules for it takes;
+# with --src, the source alone, prepared for building modules under a general configuration
+# (so, too, for a series that the archive has as source only). Nothing is installed. A kernel
+# in the cache needs no network; the archive is asked for a newer one once a day.
 #
 # On stdout, for a shell to read, and nothing else:
+#   ARCH=     x86_64 or arm64
 #   RELEASE=  the kernel's release
 #   IMAGE=    its boot image (empty for source alone)
 #   KDIR=     what to give to make -C
@@ -27,9 +29,9 @@ KERNELS=$CACHE/kernels
 # shellcheck source=kernel-fetch.sh
 . "$VM_DIR/kernel-fetch.sh"
 
-# is_of_series NAME: 6.1.0-56 is of 6.1, 6.12.9 is not.
+# is_of_series NAME: 6.1.0-56 is of 6.1, 6.12.9 is not. A source is of every flavour.
 is_of_series() {
-	[[ $1 =~ ^${SERIES//./\\.}[^0-9] ]]
+	[[ $1 =~ ^${SERIES//./\\.}[^0-9] && ($1 = *-"$FLAVOUR" || $1 = *-src) ]]
 }
 
 # cached_names image|source: the whole kernels of this series with an image, or the sources
@@ -51,10 +53,10 @@ cached_names() {
 fall_back() {
 	CHOSEN=''
 	[[ -n $WANT_SOURCE ]] || CHOSEN=$(cached_names image | tail -n 1)
-	[[ -n $CHOSEN ]] || CHOSEN=$(cached_names source | tail -n 1)
+	[[ -n $CHOSEN || ${KINDS[*]} != *source* ]] || CHOSEN=$(cached_names source | tail -n 1)
 	[[ -n $CHOSEN ]] || explain "$1"
 	if [[ $1 -eq 1 ]]; then
-		note "Linux $SERIES is gone from the Debian archive: using the cached $CHOSEN"
+		note "Linux $NAME is gone from the Debian archive: using the cached $CHOSEN"
 	else
 		note "the Debian archive cannot be reached: using the cached $CHOSEN"
 	fi
@@ -65,10 +67,10 @@ fall_back() {
 # explain REASON: no kernel of this series; says what there is instead.
 explain() {
 	local series newest
-	[[ $1 -eq 1 ]] || die "the Debian archive cannot be reached, and no Linux $SERIES is cached"
+	[[ $1 -eq 1 ]] || die "the Debian archive cannot be reached, and no Linux $NAME is cached"
 	series=$(available_series)
 	newest=$(awk '{ print $NF }' <<<"$series")
-	die "Linux $SERIES is gone from the Debian archive (or never was there)." \
+	die "Linux $NAME is gone from the Debian archive (or never was there)." \
 		"There are: ${series% }. The newest is ${newest:-none}."
 }
 
@@ -103,26 +105,39 @@ print_kernel() {
 	else
 		image=$(image_of "$dir" "$1")
 	fi
-	printf 'RELEASE=%q\nIMAGE=%q\nKDIR=%q\nSRC=%q\n' "$release" "$image" "$kdir" "$src"
+	printf 'ARCH=%q\nRELEASE=%q\nIMAGE=%q\nKDIR=%q\nSRC=%q\n' \
+		"$ARCH" "$release" "$image" "$kdir" "$src"
 	[[ -f $kdir/Module.symvers ]] || printf 'MODPOST_WARN=1\n'
 }
 
+# Sets what follows from NAME; fails if that is none.
+# shellcheck disable=SC2034 # CROSS_COMPILE is for kernel-find.sh
+parse_name() {
+	[[ $NAME =~ ^([0-9]+\.[0-9]+)(-(arm64(-16k)?))?$ ]] || return 1
+	SERIES=${BASH_REMATCH[1]} FLAVOUR=${BASH_REMATCH[3]:-cloud-amd64}
+	ARCH=x86_64 CROSS_COMPILE=''
+	[[ $FLAVOUR = arm64* ]] || return 0
+	ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- KINDS=(binary)
+	APT_SCOPES=("${APT_SCOPES[@]/%/-arm64}")
+}
+
 main() {
-	local usage="usage: kernel.sh SERIES [--src] (SERIES is 6.1, 6.12, 7.2 and so on)"
-	SERIES='' WANT_SOURCE='' KINDS=(binary rebuilt source)
+	local usage="usage: kernel.sh NAME [--src] (NAME is 6.1, 6.12, 7.2, 6.1-arm64 and so on)"
+	NAME='' WANT_SOURCE='' KINDS=(binary rebuilt source)
 	while [[ $# -gt 0 ]]; do
 		case $1 in
 		--src) WANT_SOURCE=1 KINDS=(source) ;;
-		[0-9]*) SERIES=$1 ;;
+		[0-9]*) NAME=$1 ;;
 		*) die "$usage" ;;
 		esac
 		shift
 	done
-	[[ $SERIES =~ ^[0-9]+\.[0-9]+$ ]] || die "$usage"
+	parse_name || die "$usage"
 	command -v apt-get >/dev/null ||
 		die "no apt-get here: kernels are taken from the Debian archive"
+	[[ $ARCH = x86_64 ]] || "$VM_DIR/deps.sh" arm64
 	mkdir -p "$KERNELS"
-	INDEX=$KERNELS/.newest-$SERIES${WANT_SOURCE:+-src}
+	INDEX=$KERNELS/.newest-$NAME${WANT_SOURCE:+-src}
 	# Two runs at a time must not fetch the same kernel into the same place.
 	exec 9>"$KERNELS/.lock"
 	flock 9

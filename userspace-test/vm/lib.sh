@@ -36,21 +36,22 @@ forget_outer_make() {
 	unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES GNUMAKEFLAGS
 }
 
-# build_spanctl: makes the static program that guests run, and prints its path.
+# build_spanctl ARCH: makes the static programs that guests run, and prints spanctl's path.
 build_spanctl() {
-	local dir=$PROJECT/userspace-test
+	local dir=$PROJECT/userspace-test build=build
+	[[ $1 = x86_64 ]] || build=build/$1
 	if [[ ! -f $dir/Makefile ]]; then
 		note "no userspace-test/Makefile: spanctl cannot be built"
 		return 1
 	fi
 	(
 		forget_outer_make
-		[[ $(gcc -dumpmachine) != x86_64-* ]] || "$VM_DIR/deps.sh" user32 || exit 1
-		make --no-print-directory -C "$dir" ${V:+"V=$V"} vm-tools >&2
+		[[ $1 != x86_64 ]] || "$VM_DIR/deps.sh" user32 || exit 1
+		make --no-print-directory -C "$dir" ARCH="$1" ${V:+"V=$V"} vm-tools >&2
 	) || return 1
-	if [[ ! -x $dir/build/spanctl ]]; then
-		note "make -C userspace-test vm-tools made no userspace-test/build/spanctl"
+	if [[ ! -x $dir/$build/spanctl ]]; then
+		note "make -C userspace-test vm-tools made no userspace-test/$build/spanctl"
 		return 1
 	fi
-	printf '%s\n' "$dir/build/spanctl"
+	printf '%s\n' "$dir/$build/spanctl"
 }

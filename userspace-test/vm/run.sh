@@ -4,7 +4,7 @@
 # run.sh: builds the module and spanctl, boots a Debian kernel under QEMU, and has the guest
 # go through guest-run.sh. The last line says "run: OK (...)" or "run: FAILED: ...".
 #
-#   SERIES=6.1      kernel series             TRACES=DIR   *.trace.gz to replay
+#   SERIES=6.1      a name of kernel.sh       TRACES=DIR   *.trace.gz to replay
 #   TIMEOUT=300     seconds for the guest     MEM=1024     the guest's memory in MiB
 #   CPUS=2          the guest's processors    V=1          show compiler commands
 
@@ -59,13 +59,14 @@ main() {
 	local kernel built
 	"$VM_DIR/deps.sh" build user vm || failed "tools are missing"
 	collect_traces
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || failed "no kernel of series $SERIES"
+	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || failed "no kernel $SERIES"
 	eval "$kernel"
 	built=$("$VM_DIR/build-module.sh" "$SERIES") || failed "the module does not build"
 	mapfile -t kos <<<"$built"
-	spanctl=$(build_spanctl) || failed "spanctl does not build (make -C userspace-test vm-tools)"
+	spanctl=$(build_spanctl "$ARCH") ||
+		failed "spanctl does not build (make -C userspace-test vm-tools)"
 	log=$CACHE/run-$RELEASE.log
-	printf 'run: booting Linux %s, %s\n' "$RELEASE" "$("$VM_DIR/accel.sh" "$IMAGE")"
+	printf 'run: booting Linux %s, %s\n' "$RELEASE" "$("$VM_DIR/accel.sh" "$ARCH" "$IMAGE")"
 	boot
 	confirm
 	VERDICT="OK ($RELEASE, ${#traces[@]} traces, $events events, $SECONDS s)"

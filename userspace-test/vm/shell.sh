@@ -12,10 +12,12 @@ SERIES=${SERIES:-6.1}
 TRACES=${TRACES:-$PROJECT/userspace-test/traces}
 
 main() {
-	local options kos item built spanctl
+	local options kernel kos item built spanctl
 	"$VM_DIR/deps.sh" build user vm
+	kernel=$("$VM_DIR/kernel.sh" "$SERIES")
+	eval "$kernel"
 	built=$("$VM_DIR/build-module.sh" "$SERIES")
-	spanctl=$(build_spanctl) || die "spanctl does not build (make -C userspace-test vm-tools)"
+	spanctl=$(build_spanctl "$ARCH") || die "spanctl does not build (make -C userspace-test vm-tools)"
 	options=(--series "$SERIES" --interactive --mem "${MEM:-1024}" --cpus "${CPUS:-2}"
 		--init "$VM_DIR/guest-shell.sh" --append loglevel=4 --add "$spanctl:/bin/spanctl")
 	mapfile -t kos <<<"$built"
