@@ -23,7 +23,7 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 
 .DEFAULT_GOAL := all
 # Slower tiers of the tests have verbs of their own.
-.PHONY: all modules modules_install run shell test test-mutants fuzz check clean help kdir
+.PHONY: all modules modules_install run shell test test-mutants fuzz stress check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
 all: modules
@@ -63,6 +63,10 @@ test-mutants:
 ## fuzz              look for inputs on which the core and its models differ
 fuzz:
 	@userspace-test/fuzz/fuzz.sh
+
+## stress            everything at once for STRESS_SECONDS=60, in a virtual machine
+stress:
+	@userspace-test/test.sh stress
 
 ## clean             remove what was built
 clean:

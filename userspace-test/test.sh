@@ -10,6 +10,10 @@
 #   vm       the module in virtual machines, for each kernel of RUN_SERIES: traces are
 #            replayed, and the device is tested
 #
+# Only when it is named:
+#
+#   stress   everything at once, for STRESS_SECONDS, on the kernel SERIES (vm/stress.sh)
+#
 # Everything says what it says; the last line is "N passed, N failed". What counts is each
 # "ok" and "not ok" of the KTAP streams, each build, and each run of a virtual machine. The
 # status is 0 if nothing failed and as many checks ran as there have to be: a loop over
@@ -127,6 +131,10 @@ part_vm() {
 	done
 }
 
+part_stress() {
+	stream 30 "stress, Linux ${SERIES:-6.1}" vm/stress.sh
+}
+
 # The least number of checks of a whole run.
 CHECKS_MIN=813
 
@@ -135,8 +143,8 @@ main() {
 	[[ $# -gt 0 ]] || parts=(static build user kunit vm)
 	for part in "${parts[@]}"; do
 		case $part in
-		static | build | user | kunit | vm) "part_$part" ;;
-		*) echo "usage: test.sh [static] [build] [user] [kunit] [vm]" >&2; exit 2 ;;
+		static | build | user | kunit | vm | stress) "part_$part" ;;
+		*) echo "usage: test.sh [static] [build] [user] [kunit] [vm] [stress]" >&2; exit 2 ;;
 		esac
 	done
 	if [[ $# -eq 0 && $((passed + failed)) -lt $CHECKS_MIN ]]; then

@@ -1,0 +1,25 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# The stress load inside a guest, for stress_seconds=N of the kernel's command line, on a heap
+# that is a good deal smaller than what the load would like to have, in small steps of address
+# space. Ends with status 0 only if it went well and the module could be unloaded after it.
+
+failed=0
+
+fail() {
+	failed=$((failed + 1))
+	echo "FAILED: $*"
+}
+
+seconds=$(sed -n 's/.*stress_seconds=\([0-9]*\).*/\1/p' /proc/cmdline)
+
+insmod /lib/spanalloc/spanalloc.ko max_pages=8192 arena_pages=1024 retain_percent=50 ||
+	fail "insmod refused"
+span_stress "$seconds" /dev/vda || fail "span_stress: status $?"
+sed 's/^/# /' /sys/kernel/debug/spanalloc/default/stats
+rmmod spanalloc || fail "rmmod refused"
+
+echo "guest-stress: $failed failed"
+[ "$failed" -eq 0 ]

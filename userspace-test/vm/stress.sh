@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# stress.sh: everything at once (span_stress) in a virtual machine that is short of memory,
+# with a disk for direct I/O. Prints the guest's KTAP; succeeds only if the guest's script did
+# and the log is clean.
+#
+#   STRESS_SECONDS=60   how long      SERIES=6.1   kernel series      MEM=384   MiB of memory
+
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+SERIES=${SERIES:-6.1}
+SECONDS_OF_LOAD=${STRESS_SECONDS:-60}
+# More than the guest has memory, so that reading it takes all there is.
+DISK_MIB=1024
+
+# A kernel for debugging needs more for itself.
+default_mem() {
+	case $SERIES in
+	*-debug | *-kcsan) echo 768 ;;
+	*) echo 384 ;;
+	esac
+}
+
+main() {
+	local spanctl built disk
+	[[ $SECONDS_OF_LOAD =~ ^[1-9][0-9]*$ ]] || die "STRESS_SECONDS is a number, not '$SECONDS_OF_LOAD'"
+	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
+	spanctl=$(build_spanctl) || die "the tools for the guest do not build"
+	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
+	disk=$(mktemp)
+	# shellcheck disable=SC2064 # the name is known now
+	trap "rm -f '$disk'" EXIT
+	truncate -s "${DISK_MIB}M" "$disk"
+	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
+		--add "$(dirname "$spanctl")/span_stress:/bin/span_stress" \
+		--init "$VM_DIR/guest-stress.sh" --disk "$disk" --quiet \
+		--mem "${MEM:-$(default_mem)}" --append "stress_seconds=$SECONDS_OF_LOAD" \
+		--timeout "${TIMEOUT:-$((SECONDS_OF_LOAD + 300))}" --log "$CACHE/stress-$SERIES.log"
+}
+
+main "$@"
