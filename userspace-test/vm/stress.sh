@@ -25,10 +25,12 @@ default_mem() {
 }
 
 main() {
-	local spanctl built disk
+	local spanctl built kernel disk
 	[[ $SECONDS_OF_LOAD =~ ^[1-9][0-9]*$ ]] || die "STRESS_SECONDS is a number, not '$SECONDS_OF_LOAD'"
 	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
-	spanctl=$(build_spanctl) || die "the tools for the guest do not build"
+	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
+	eval "$kernel"
+	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
 	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
 	disk=$(mktemp)
 	# shellcheck disable=SC2064 # the name is known now
