@@ -5,7 +5,8 @@
 # of its sources below OUTDIR/<release>, so that the checkout stays clean and several
 # kernels can be built side by side. Warnings are errors. Prints the paths of the modules.
 #
-# JOBS= how many compilers at a time; V=1 shows their command lines.
+# JOBS= how many compilers at a time; V=1 shows their command lines; TORTURE=1 builds the
+# modules of kunit/torture as well, whose paths are then the last two.
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -69,6 +70,10 @@ main() {
 	"$VM_DIR/deps.sh" build
 	kernel=$("$VM_DIR/kernel.sh" "$series")
 	eval "$kernel"
+	if [[ -n ${TORTURE:-} ]]; then
+		MAKE_VARS+=(CONFIG_SPANALLOC_TORTURE=m)
+		PRODUCTS+=(kunit/torture/spanalloc_torture.ko kunit/torture/spanalloc_rendezvous.ko)
+	fi
 	dir=$outdir/$RELEASE
 	mkdir -p "$outdir"
 	exec 9>"$dir.lock"

@@ -1,0 +1,83 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# The torture test inside a guest: loads spanalloc and then spanalloc_torture, whose loading
+# is the test, with the parameters that the kernel's command line has as
+# spanalloc_torture.NAME=VALUE; reads the heap's statistics, spans and check all the time
+# meanwhile. Prints the module's results, and two of its own. Status 0 only if every one
+# is good.
+
+HEAP=/sys/kernel/debug/spanalloc/torture
+MODULES=/lib/spanalloc
+failed=0
+checks=0
+bad_checks=0
+
+parameters() {
+	tr ' ' '\n' </proc/cmdline | sed -n 's/^spanalloc_torture\.//p'
+}
+
+# result GOOD NAME
+result() {
+	number=$((number + 1))
+	if [ "$1" -ne 0 ]; then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+		failed=$((failed + 1))
+	fi
+}
+
+# The folder is gone when the test is about to end.
+look() {
+	local line
+	cat "$HEAP/spans" "$HEAP/stats" >/dev/null 2>&1
+	line=$(cat "$HEAP/check" 2>/dev/null)
+	case $line in
+	'ok '*) checks=$((checks + 1)) ;;
+	'') ;;
+	*)
+		bad_checks=$((bad_checks + 1))
+		echo "# check: $line"
+		;;
+	esac
+}
+
+# Waits for the end of process $1.
+look_until_end() {
+	while [ -d "/proc/$1" ]; do
+		look
+		sleep 0.05
+	done
+}
+
+lines() {
+	dmesg | sed -n 's/^.*spanalloc_torture: \(.*\)$/\1/p' |
+		grep -E '^(not )?ok |^# |^1\.\.'
+}
+
+insmod "$MODULES/spanalloc.ko" || exit 1
+dmesg -c >/dev/null
+# The results are printed from here, and not by the kernel into the middle of them.
+dmesg -n 4
+# shellcheck disable=SC2046 # a list of parameters
+insmod "$MODULES/spanalloc_torture.ko" $(parameters) &
+look_until_end $!
+wait $!
+status=$?
+dmesg -n 8
+
+said=$(lines)
+number=$(echo "$said" | grep -cE '^(not )?ok ')
+planned=$(echo "$said" | sed -n 's/^1\.\.//p')
+echo "KTAP version 1"
+echo "1..$((${planned:-0} + 3))"
+echo "$said" | grep -v '^1\.\.'
+failed=$(echo "$said" | grep -c '^not ok ')
+result $((status == 0 && number == ${planned:-0} && number > 0)) "torture: all $number results are there"
+result $((checks > 0 && bad_checks == 0)) "torture: $checks checks of the heap under way"
+rmmod spanalloc_torture && rmmod spanalloc
+result $(($? == 0)) "torture: unloaded"
+echo "guest-torture: $failed failed"
+[ "$failed" -eq 0 ]
