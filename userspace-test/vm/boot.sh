@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # boot.sh: boots a kernel of kernel.sh under QEMU with an initramfs made here, runs a script
-# in it, and reads its log. Succeeds only if the script did and the log is clean.
+# in it, and reads its log. Succeeds only if the script did and the log is clean. In a debug
+# kernel guest-debug.sh runs after the script, and has to succeed as well.
 #
 #   --series NAME     which kernel, by a name of kernel.sh (default $SERIES, else 6.1)
 #   --ko FILE         a module, put into /lib/spanalloc (repeatable)
@@ -58,9 +59,10 @@ parse_options() {
 }
 
 # disk_modules DIR: a distribution's kernel has virtio disks as modules. Copies them and
-# what they need, in the order of loading, unpacked.
+# what they need, in the order of loading, unpacked. Those built in need nothing.
 disk_modules() {
 	local root module count=10
+	! grep -qx CONFIG_VIRTIO_BLK=y "$KDIR/.config" || return 0
 	root=$CACHE/kernels/$RELEASE
 	[[ -e $root/lib/modules ]] || ln -s usr/lib "$root/lib"
 	[[ -e $root/lib/modules/$RELEASE/modules.dep ]] || depmod -b "$root" "$RELEASE"
@@ -98,6 +100,9 @@ make_initramfs() {
 		add_file "$stage" "${item%%:/*}" "/${item#*:/}"
 	done
 	[[ -z $SCRIPT ]] || add_file "$stage" "$SCRIPT" /guest/run
+	if [[ $SERIES =~ -(debug|kcsan)$ && -z $INTERACTIVE ]]; then
+		add_file "$stage" "$VM_DIR/guest-debug.sh" /guest/after
+	fi
 	[[ -z $DISK ]] || disk_modules "$stage/lib/disk"
 	chmod 755 "$stage" "$stage/init" "$stage/bin/busybox"
 	(cd "$stage" && find . | sort | cpio --quiet -o -H newc -R 0:0) >"$2"

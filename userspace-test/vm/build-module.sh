@@ -3,7 +3,8 @@
 #
 # build-module.sh [NAME [OUTDIR]]: builds the module for a kernel of kernel.sh, in a copy
 # of its sources below OUTDIR/<release>, so that the checkout stays clean and several
-# kernels can be built side by side. Warnings are errors. Prints the paths of the modules.
+# kernels can be built side by side. Warnings are errors. Prints the paths of the modules;
+# for a kernel with KUnit, the one with the suites is the third.
 #
 # JOBS= how many compilers at a time; V=1 shows their command lines; TORTURE=1 builds the
 # modules of kunit/torture as well, whose paths are then the last two.
@@ -70,6 +71,10 @@ main() {
 	"$VM_DIR/deps.sh" build
 	kernel=$("$VM_DIR/kernel.sh" "$series")
 	eval "$kernel"
+	if grep -qx CONFIG_KUNIT=y "$KDIR/.config"; then
+		MAKE_VARS+=(CONFIG_SPANALLOC_KUNIT_TEST=m)
+		PRODUCTS+=(kunit/spanalloc_kunit.ko)
+	fi
 	if [[ -n ${TORTURE:-} ]]; then
 		MAKE_VARS+=(CONFIG_SPANALLOC_TORTURE=m)
 		PRODUCTS+=(kunit/torture/spanalloc_torture.ko kunit/torture/spanalloc_rendezvous.ko)

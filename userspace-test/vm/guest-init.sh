@@ -3,9 +3,9 @@
 # shellcheck shell=dash
 #
 # Process 1 of a test guest: mounts what a program expects, prints "VM-START", runs
-# /guest/run as its child, prints "VM-EXIT: <status>" and powers off. The host goes by that
-# last line alone. With spanalloc.interactive on the kernel's command line, a shell follows
-# the script.
+# /guest/run and then /guest/after as its children, prints "VM-EXIT: <status>" and powers
+# off. The host goes by that last line alone. With spanalloc.interactive on the kernel's
+# command line, a shell follows the scripts.
 
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 
@@ -60,6 +60,9 @@ echo VM-START
 if [ -e /guest/run ]; then
 	/bin/busybox sh /guest/run </dev/null
 	status=$?
+fi
+if [ -e /guest/after ]; then
+	/bin/busybox sh /guest/after </dev/null || [ "$status" -ne 0 ] || status=1
 fi
 if grep -q spanalloc.interactive /proc/cmdline; then
 	interactive

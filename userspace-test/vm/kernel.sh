@@ -10,6 +10,8 @@
 # (so, too, for a series that the archive has as source only). Nothing is installed. A kernel
 # in the cache needs no network; the archive is asked for a newer one once a day.
 #
+# Names that end with -debug or -kcsan are for debug-kernel.sh, which builds them.
+#
 # On stdout, for a shell to read, and nothing else:
 #   ARCH=     x86_64 or arm64
 #   RELEASE=  the kernel's release
@@ -122,6 +124,7 @@ parse_name() {
 }
 
 main() {
+	[[ ! ${1:-} =~ -(debug|kcsan)$ ]] || exec "$VM_DIR/debug-kernel.sh" "$@"
 	local usage="usage: kernel.sh NAME [--src] (NAME is 6.1, 6.12, 7.2, 6.1-arm64 and so on)"
 	NAME='' WANT_SOURCE='' KINDS=(binary rebuilt source)
 	while [[ $# -gt 0 ]]; do
