@@ -226,7 +226,7 @@ bool dev_heap_is_sound(void)
 
 bool dev_settles(int fd, size_t field, uint64_t value, uint64_t *found)
 {
-	double deadline = seconds_now() + SETTLE_SECONDS;
+	double deadline = seconds_now() + SETTLE_SECONDS * patience();
 	struct spanalloc_heap_stats stats;
 
 	for (;;) {

@@ -113,6 +113,8 @@ void gate_open(struct gate *gate);
 void gate_wait(struct gate *gate);
 
 double seconds_now(void);
+/* Time limits are to be multiplied by this, for the environment may say we are slow. */
+unsigned int patience(void);
 void sleep_ms(unsigned int ms);
 
 /**

@@ -66,6 +66,10 @@ unload_with_a_pin() {
 }
 
 [ ! -b /dev/vda ] || export SPANALLOC_TEST_DISK=/dev/vda
+# A kernel that looks at each of its accesses to memory takes its time.
+case $(uname -r) in
+*-debug | *-kcsan) export SPANALLOC_TEST_PATIENCE=10 ;;
+esac
 
 load
 main_runs
