@@ -76,6 +76,17 @@ clean_log() {
 	END
 }
 
+# report FRAME [END]: a report of KCSAN with this function in one of its backtraces.
+report() {
+	printf '[    5.1] %s\n' "${2-$(printf '=%.0s' {1..66})}" \
+		'BUG: KCSAN: data-race in next_uptodate_page / next_uptodate_page' '' \
+		'read-write to 0xffffea0000123456 of 8 bytes by task 77 on cpu 1:' \
+		' next_uptodate_page+0x1/0x2' " $1" '' \
+		'Reported by Kernel Concurrency Sanitizer on:' \
+		'CPU: 1 PID: 77 Comm: device_test Tainted: G           O       6.1.0 #1' \
+		"${2-$(printf '=%.0s' {1..66})}"
+}
+
 # verdict NAME CONDITION-STATUS
 verdict() {
 	if [[ $2 -eq 0 ]]; then
@@ -110,6 +121,17 @@ test_planted_lines() {
 	done
 }
 
+test_data_races() {
+	{ clean_log; report 'filemap_map_pages+0x1/0x2'; } >"$LOG"
+	expect_clean "a data race of the kernel's own"
+	{ clean_log; report 'span_free+0x1/0x2 [spanalloc]'; } >"$LOG"
+	expect_found "a data race with a frame of ours" "KCSAN: data-race"
+	{ clean_log; report 'filemap_map_pages+0x1/0x2' ''; } >"$LOG"
+	expect_found "a report on a data race without an end" "KCSAN: data-race"
+	{ report 'filemap_map_pages+0x1/0x2'; printf '%s\n' "${PLANTED[0]}"; } >"$LOG"
+	expect_found "a warning after a data race of the kernel's own" "heap.c:12"
+}
+
 # Each pattern has a planted line of its own, which no other pattern would find: so a
 # pattern that is spelt wrong cannot hide behind its neighbours.
 test_every_pattern() {
@@ -140,6 +162,7 @@ main() {
 	rm "$LOG"
 	expect_found "a log that is not there is not a clean one" "no such file"
 	test_planted_lines
+	test_data_races
 	test_every_pattern
 	printf '%s passed, %s failed\n' "$PASSED" "$FAILED"
 	[[ $FAILED -eq 0 ]]
