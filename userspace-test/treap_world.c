@@ -61,6 +61,7 @@ void add(struct world *w, const struct linear_span *span)
 	prio = choose_prio(w, span->base);
 	world_say(w, "insert", span, prio);
 	span_treap_insert(&w->treap, node, prio);
+	EXPECT_EQ(node->prio, prio);
 	w->ninserts++;
 }
 

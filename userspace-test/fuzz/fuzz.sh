@@ -25,7 +25,6 @@ BUILD=$(realpath -m "${BUILD:-build}")
 SECONDS_ALL=${FUZZ_SECONDS:-60}
 read -ra TARGETS <<<"${FUZZ_TARGETS:-heap race treap trace}"
 STORE=$CACHE/fuzz
-SIZE_MAX=2048
 MINIMISE_SECONDS=30
 
 WORK=$(mktemp -d)
@@ -38,11 +37,22 @@ build() {
 		"${TARGETS[@]/#/$BUILD/replay-}"
 }
 
+# size_max TARGET: no input is longer.
+size_max() {
+	case $1 in
+	trace) echo 16384 ;;
+	*) echo 2048 ;;
+	esac
+}
+
 # fuzzer TARGET ARGUMENT...: what it says goes to $WORK/TARGET.log.
 fuzzer() {
-	local target=$1
+	local target=$1 words=()
 	shift
-	nice "$BUILD/fuzz-$target" -max_len="$SIZE_MAX" -timeout=20 -rss_limit_mb=2048 \
+	[[ ! -e fuzz/$target.dict ]] || words=("-dict=fuzz/$target.dict")
+	# Long sequences are worth their time sooner than libFuzzer thinks (len_control).
+	nice "$BUILD/fuzz-$target" -max_len="$(size_max "$target")" -len_control=10 \
+		-timeout=20 -rss_limit_mb=2048 "${words[@]}" \
 		-artifact_prefix="$STORE/found/$target-" "$@" >"$WORK/$target.log" 2>&1
 }
 
@@ -138,11 +148,11 @@ judge() {
 	[[ $runs -gt $inputs ]]
 }
 
-# The smallest inputs of the cache that reach more of the program than corpus/ does.
+# A few inputs of the cache that together reach all that corpus/ does not.
 keep() {
 	local target
 	for target in "${TARGETS[@]}"; do
-		fuzzer "$target" -merge=1 -use_counters=0 "fuzz/corpus/$target" "$STORE/$target" ||
+		fuzzer "$target" -set_cover_merge=1 -use_counters=0 "fuzz/corpus/$target" "$STORE/$target" ||
 			die "$(tail -n 20 "$WORK/$target.log")"
 		printf '%s: %d inputs, %d bytes\n' "$target" \
 			"$(find "fuzz/corpus/$target" -type f | wc -l)" \
