@@ -6,13 +6,15 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define NOBODY	65534
 
 static void alloc_of_any_length_works(void)
 {
-	static const uint64_t lengths[] = { 1, 2, 3, 17, 512, 513, 1025 };
 	int fd = dev_open();
+	uint64_t many = dev_two_granules(fd);
+	uint64_t lengths[] = { 1, 2, 3, 17, many / 2, many / 2 + 1, many + 1 };
 	struct spanalloc_alloc alloc;
 	struct spanalloc_query query;
 	uint64_t before;
@@ -57,11 +59,11 @@ static void alloc_align_is_kept(void)
 {
 	struct spanalloc_alloc alloc = { .npages = 3 };
 	int fd = dev_open();
-	uint64_t align;
+	uint64_t align, most = 2 * dev_two_granules(fd);
 	int i;
 
 	/* Odd neighbours, so that the lowest place is rarely aligned. */
-	for (align = 1; align <= 2048; align *= 2) {
+	for (align = 1; align <= most; align *= 2) {
 		for (i = 0; i < 3; i++) {
 			dev_alloc(fd, 1);
 			alloc.align = align;
@@ -183,12 +185,12 @@ static void alloc_query_counts_runs(void)
  */
 static uint64_t read_frames(int fd, const struct spanalloc_alloc *alloc, uint64_t *first)
 {
-	static uint64_t entries[2048];
+	uint64_t *entries = calloc(alloc->npages, sizeof(*entries));
 	char *address = dev_map(fd, alloc->offset, alloc->npages);
 	int pagemap = open("/proc/self/pagemap", O_RDONLY);
 	uint64_t i, runs = 1, frame_mask = (1ULL << 55) - 1;
 
-	CHECK(alloc->npages <= ARRAY_SIZE(entries));
+	CHECK(entries);
 	CHECK_OK(pagemap);
 	CHECK_EQ(pread(pagemap, entries, alloc->npages * 8,
 		       (uintptr_t)address / page_size * 8), alloc->npages * 8);
@@ -199,6 +201,7 @@ static uint64_t read_frames(int fd, const struct spanalloc_alloc *alloc, uint64_
 		test_skip("/proc/self/pagemap tells no frames");
 	for (i = 1; i < alloc->npages; i++)
 		runs += (entries[i] & frame_mask) != (entries[i - 1] & frame_mask) + 1;
+	free(entries);
 	return runs;
 }
 
@@ -207,9 +210,9 @@ static void alloc_runs_are_those_of_memory(void)
 {
 	int fd = dev_open();
 	struct spanalloc_alloc alloc;
-	uint64_t npages, first;
+	uint64_t npages, first, most = 2 * dev_two_granules(fd);
 
-	for (npages = 1; npages <= 2048; npages = npages * 3 / 2 + 1) {
+	for (npages = 1; npages <= most; npages = npages * 3 / 2 + 1) {
 		alloc = dev_alloc(fd, npages);
 		CHECK_EQ(dev_query(fd, alloc.handle).nruns,
 			 read_frames(fd, &alloc, &first));
@@ -450,7 +453,7 @@ static void trim_spares_what_is_in_use(void)
 	struct spanalloc_alloc alloc;
 	void *address = dev_alloc_filled(fd, 700, 1, &alloc);
 
-	dev_free(fd, dev_alloc(fd, 2000).handle);
+	dev_free(fd, dev_alloc(fd, 2 * dev_two_granules(fd)).handle);
 	dev_trim(fd, ~0ULL);
 	CHECK(is_filled(address, 700, 1));
 	dev_unmap(address, 700);

@@ -5,6 +5,7 @@
 #include "device.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 size_t page_size;
 const char *device_path = "/dev/spanalloc";
@@ -148,6 +149,21 @@ void *dev_alloc_filled(int fd, uint64_t npages, uint64_t seed,
 	address = dev_map(fd, alloc->offset, npages);
 	CHECK(is_zero(address, npages * page_size));
 	fill(address, npages, seed);
+	return address;
+}
+
+uint64_t dev_two_granules(int fd)
+{
+	uint64_t npages = 2 * (uint64_t)dev_info(fd).granule_pages;
+
+	return npages > 1024 ? npages : 1024;
+}
+
+void *plain_pages(uint64_t npages)
+{
+	void *address = calloc(npages, page_size);
+
+	CHECK(address);
 	return address;
 }
 

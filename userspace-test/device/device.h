@@ -48,6 +48,11 @@ void dev_unmap(void *address, uint64_t npages);
 void *dev_alloc_filled(int fd, uint64_t npages, uint64_t seed,
 		       struct spanalloc_alloc *alloc);
 
+/* Pages enough for two granules; and many, where a granule is short. */
+uint64_t dev_two_granules(int fd);
+
+/* Memory that is not the device's. */
+void *plain_pages(uint64_t npages);
 /* Contents of whole pages that follow from a seed; no page is all zero. */
 void fill(void *address, uint64_t npages, uint64_t seed);
 bool is_filled(const void *address, uint64_t npages, uint64_t seed);

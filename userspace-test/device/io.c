@@ -83,12 +83,11 @@ struct neighbour {
 
 static void look_at_the_parent(void *arg)
 {
-	static char buffer[N * 4096];
 	struct neighbour *parent = arg;
+	char *buffer = plain_pages(N);
 	struct iovec here = { buffer, N * page_size };
 	struct iovec there = { parent->address, N * page_size };
 
-	CHECK(N * page_size <= sizeof(buffer));
 	/* Its own copy of the mapping must not help. */
 	CHECK_OK(munmap(parent->address, N * page_size));
 	CHECK_EQ(process_vm_readv(parent->pid, &here, 1, &there, 1, 0), N * page_size);
@@ -111,10 +110,9 @@ static void io_by_another_process(void)
 
 static void io_through_proc_mem(void)
 {
-	static char buffer[N * 4096];
 	struct spanalloc_alloc alloc;
 	int fd = dev_open(), mem = open("/proc/self/mem", O_RDWR);
-	char *address = dev_alloc_filled(fd, N, 1, &alloc);
+	char *address = dev_alloc_filled(fd, N, 1, &alloc), *buffer = plain_pages(N);
 	off_t at = (uintptr_t)address;
 
 	if (mem < 0)
@@ -201,13 +199,11 @@ static void connect_pair(int pair[2])
 /* The network may hold the pages long after send() has returned. */
 static void io_zero_copy_send_outlives_the_mapping(void)
 {
-	static char buffer[N * 4096];
 	struct spanalloc_alloc alloc;
 	int fd = dev_open(), pair[2], one = 1;
-	char *address;
+	char *address, *buffer = plain_pages(N);
 	ssize_t sent;
 
-	CHECK(N * page_size <= sizeof(buffer));
 	connect_pair(pair);
 	if (setsockopt(pair[0], SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)))
 		test_skip("no zero-copy sending: %s", errno_name(errno));

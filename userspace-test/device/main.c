@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 	/* The cases write past the buffer. */
 	fflush(stdout);
 	watch_fd = dev_open_mode(O_RDONLY);
+	test_note("pages of %zu bytes", page_size);
 	return test_run(suites, ARRAY_SIZE(suites), PLANNED_CASES,
 			&hooks, argv + 1);
 }

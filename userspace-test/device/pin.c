@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -27,17 +28,17 @@ static void pin(const int pipe[2], void *address, size_t npages)
 /* Takes them out again and compares them with what fill() wrote. */
 static void unpin(const int pipe[2], uint64_t npages, uint64_t seed)
 {
-	static char buffer[16 * 4096];
 	size_t wanted = npages * page_size, had = 0;
+	char *buffer = plain_pages(npages);
 	ssize_t n;
 
-	CHECK(wanted <= sizeof(buffer));
 	while (had < wanted) {
 		n = read(pipe[0], buffer + had, wanted - had);
 		CHECK(n > 0);
 		had += n;
 	}
 	CHECK(is_filled(buffer, npages, seed));
+	free(buffer);
 }
 
 /**
@@ -314,7 +315,7 @@ static void pin_survives_trim(void)
 	give_up(&p);
 	check_quarantined(&p);
 	dev_trim(p.watch, ~0ULL);
-	dev_free(p.watch, dev_alloc(p.watch, 3000).handle);
+	dev_free(p.watch, dev_alloc(p.watch, dev_two_granules(p.watch)).handle);
 	dev_trim(p.watch, ~0ULL);
 	check_quarantined(&p);
 	unpin(p.pipe, 1, 1);

@@ -311,15 +311,12 @@ static void *free_and_unmap_each_round(void *arg)
  */
 static void stress_fault_against_unmap(void)
 {
-	static uint64_t buffer[4 * 4096 / 8];
 	static struct duel duel;
-	struct iovec here = { buffer, sizeof(buffer) }, there;
+	struct iovec here = { plain_pages(4), 4 * page_size }, there;
 	int i, in_time = 0;
 	pthread_t other;
 	ssize_t n;
 
-	if (4 * page_size > sizeof(buffer))
-		test_skip("written for pages of 4 KiB");
 	duel_init(&duel);
 	other = start(free_and_unmap_each_round, &duel);
 	for (i = 0; i < NROUNDS; i++) {
@@ -329,7 +326,7 @@ static void stress_fault_against_unmap(void)
 		n = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
 		if (n > 0) {
 			in_time++;
-			CHECK(is_filled(buffer, n / page_size, i));
+			CHECK(is_filled(here.iov_base, n / page_size, i));
 		}
 		pthread_barrier_wait(&duel.end);
 	}

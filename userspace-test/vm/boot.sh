@@ -11,7 +11,8 @@
 #   --init SCRIPT     what the guest runs (busybox sh); its exit status decides
 #   --timeout SECONDS default 120
 #   --log FILE        where the console goes, besides standard output
-#   --mem MiB         default 1024           --cpus N     default 2
+#   --mem MiB         default 1024, or 2048 where pages have 16 KiB
+#   --cpus N          default 2
 #   --append ARGS     for the kernel's command line
 #   --disk FILE       a raw image, /dev/vda in the guest
 #   --quiet           standard output starts where the script does; the log has everything
@@ -23,7 +24,7 @@ set -euo pipefail
 
 SERIES=${SERIES:-6.1}
 TIMEOUT=120
-MEM=1024
+MEM=''
 CPUS=2
 LOG=''
 APPEND=''
@@ -56,6 +57,11 @@ parse_options() {
 		esac
 		shift 2
 	done
+}
+
+# What the tests need is counted in pages.
+default_mem() {
+	[[ $SERIES = *-16k ]] && echo 2048 || echo 1024
 }
 
 # disk_modules DIR: a distribution's kernel has virtio disks as modules. Copies them and
@@ -139,7 +145,7 @@ run_qemu() {
 		# In the foreground, or Ctrl-C would not reach the guest.
 		limit=(timeout --foreground --kill-after=5 "$TIMEOUT")
 	fi
-	${limit[@]+"${limit[@]}"} "${QEMU[@]}" -m "$MEM" -smp "$CPUS" \
+	${limit[@]+"${limit[@]}"} "${QEMU[@]}" -m "${MEM:-$(default_mem)}" -smp "$CPUS" \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-chardev "stdio,id=console,mux=$mux,signal=off,logfile=$LOG" \
 		-serial chardev:console ${INTERACTIVE:+-mon chardev=console} \

@@ -6,7 +6,7 @@
 # script did and the log is clean.
 #
 #   SERIES=6.1   a name of kernel.sh   TIMEOUT=600   seconds for the guest
-#   MEM=1024     its memory in MiB
+#   MEM=MIB      its memory
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -33,7 +33,7 @@ main() {
 	truncate -s "${DISK_MIB}M" "$disk"
 	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
 		"${programs[@]}" --init "$VM_DIR/guest-device.sh" --disk "$disk" --quiet \
-		--mem "${MEM:-1024}" --timeout "${TIMEOUT:-600}" --log "$CACHE/device-$SERIES.log"
+		${MEM:+--mem "$MEM"} --timeout "${TIMEOUT:-600}" --log "$CACHE/device-$SERIES.log"
 }
 
 main "$@"

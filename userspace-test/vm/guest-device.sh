@@ -80,7 +80,9 @@ run device_test 'limit_*'
 unload
 
 # As many pages as the machine has, and some.
-load max_pages=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 3))
+memory_kib=$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+page_kib=$(sed -n 's/^KernelPageSize: *\([0-9]*\) kB/\1/p' /proc/self/smaps | head -n 1)
+load max_pages=$((memory_kib / page_kib * 4 / 3))
 SPANALLOC_TEST_EXHAUST=1 run device_test 'limit_*'
 unload
 

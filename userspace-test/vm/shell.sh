@@ -18,7 +18,7 @@ main() {
 	eval "$kernel"
 	built=$("$VM_DIR/build-module.sh" "$SERIES")
 	spanctl=$(build_spanctl "$ARCH") || die "spanctl does not build (make -C userspace-test vm-tools)"
-	options=(--series "$SERIES" --interactive --mem "${MEM:-1024}" --cpus "${CPUS:-2}"
+	options=(--series "$SERIES" --interactive ${MEM:+--mem "$MEM"} --cpus "${CPUS:-2}"
 		--init "$VM_DIR/guest-shell.sh" --append loglevel=4 --add "$spanctl:/bin/spanctl")
 	mapfile -t kos <<<"$built"
 	for item in "${kos[@]}"; do
