@@ -23,7 +23,8 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 
 .DEFAULT_GOAL := all
 # Slower tiers of the tests have verbs of their own.
-.PHONY: all modules modules_install run shell test test-mutants fuzz stress check clean help kdir
+.PHONY: all modules modules_install run shell test test-mutants test-arm64 fuzz stress \
+	check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
 all: modules
@@ -59,6 +60,10 @@ check:
 ## test-mutants      plant bugs in a copy of the core: the fast tests must see each
 test-mutants:
 	@userspace-test/mutants/run.py
+
+## test-arm64        the module on arm64, with pages of 4 and of 16 KiB
+test-arm64:
+	@userspace-test/test.sh arm64
 
 ## fuzz              look for inputs on which the core and its models differ
 fuzz:

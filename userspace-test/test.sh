@@ -13,6 +13,7 @@
 # Only when it is named:
 #
 #   stress   everything at once, for STRESS_SECONDS, on the kernel SERIES (vm/stress.sh)
+#   arm64    as vm, on two arm64 kernels, with pages of 4 and of 16 KiB
 #
 # Everything says what it says; the last line is "N passed, N failed". What counts is each
 # "ok" and "not ok" of the KTAP streams, each build, and each run of a virtual machine. The
@@ -135,6 +136,19 @@ part_stress() {
 	stream 30 "stress, Linux ${SERIES:-6.1}" vm/stress.sh
 }
 
+# on_arm64 KERNEL PAGE-BYTES LEAST: the page size is what these kernels are for; one that has
+# another proves nothing, and is a failure.
+on_arm64() {
+	step "replay in a virtual machine, Linux $1" env SERIES="$1" vm/run.sh
+	stream "$3" "device tests, Linux $1" env SERIES="$1" vm/device.sh
+	grep -q "^# pages of $2 bytes" "$log" || fail "Linux $1 has no pages of $2 bytes"
+}
+
+part_arm64() {
+	on_arm64 6.1-arm64 4096 220
+	on_arm64 6.12-arm64-16k 16384 222
+}
+
 # The least number of checks of a whole run.
 CHECKS_MIN=813
 
@@ -143,8 +157,11 @@ main() {
 	[[ $# -gt 0 ]] || parts=(static build user kunit vm)
 	for part in "${parts[@]}"; do
 		case $part in
-		static | build | user | kunit | vm | stress) "part_$part" ;;
-		*) echo "usage: test.sh [static] [build] [user] [kunit] [vm] [stress]" >&2; exit 2 ;;
+		static | build | user | kunit | vm | stress | arm64) "part_$part" ;;
+		*)
+			echo "usage: test.sh [static] [build] [user] [kunit] [vm] [stress] [arm64]" >&2
+			exit 2
+			;;
 		esac
 	done
 	if [[ $# -eq 0 && $((passed + failed)) -lt $CHECKS_MIN ]]; then
