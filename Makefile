@@ -23,8 +23,8 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 
 .DEFAULT_GOAL := all
 # Slower tiers of the tests have verbs of their own.
-.PHONY: all modules modules_install run shell test test-mutants test-arm64 fuzz stress \
-	check clean help kdir
+.PHONY: all modules modules_install run shell test test-mutants test-arm64 test-debug \
+	test-kcsan fuzz stress check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
 all: modules
@@ -64,6 +64,14 @@ test-mutants:
 ## test-arm64        the module on arm64, with pages of 4 and of 16 KiB
 test-arm64:
 	@userspace-test/test.sh arm64
+
+## test-debug        the tests on kernels with KASAN, lockdep, kmemleak (built first: slow)
+test-debug:
+	@userspace-test/test.sh debug
+
+## test-kcsan        stress on a kernel that reports data races (built first: slow)
+test-kcsan:
+	@userspace-test/test.sh kcsan
 
 ## fuzz              look for inputs on which the core and its models differ
 fuzz:

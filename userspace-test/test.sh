@@ -10,24 +10,31 @@
 #   vm       the module in virtual machines, for each kernel of RUN_SERIES: traces are
 #            replayed, and the device is tested
 #
-# Only when it is named:
+# Only when they are named:
 #
 #   stress   everything at once, for STRESS_SECONDS, on the kernel SERIES (vm/stress.sh)
 #   arm64    as vm, on two arm64 kernels, with pages of 4 and of 16 KiB
+#   debug    planted bugs, the KUnit suites and the device tests on kernels with KASAN,
+#            lockdep, kmemleak and more, for each of DEBUG_KERNELS
+#   kcsan    a planted race, the KUnit suites with longer stress, and everything at once, on
+#            kernels that report data races, for each of KCSAN_KERNELS
 #
 # Everything says what it says; the last line is "N passed, N failed". What counts is each
 # "ok" and "not ok" of the KTAP streams, each build, and each run of a virtual machine. The
 # status is 0 if nothing failed and as many checks ran as there have to be: a loop over
 # nothing must not pass.
 #
-#   BUILD_SERIES, RUN_SERIES   kernel series, separated by blanks
-#   SEED=N OPS=N               of the random tests
+#   BUILD_SERIES, RUN_SERIES       kernel series, separated by blanks
+#   DEBUG_KERNELS, KCSAN_KERNELS   names of debug-kernel.sh
+#   SEED=N OPS=N                   of the random tests
 
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 
 BUILD_SERIES=${BUILD_SERIES:-6.1 6.12 7.2}
 RUN_SERIES=${RUN_SERIES:-6.1 6.12}
+DEBUG_KERNELS=${DEBUG_KERNELS:-6.1-debug 7.2-debug}
+KCSAN_KERNELS=${KCSAN_KERNELS:-6.1-kcsan}
 
 passed=0
 failed=0
@@ -149,6 +156,24 @@ part_arm64() {
 	on_arm64 6.12-arm64-16k 16384 222
 }
 
+part_debug() {
+	local name
+	for name in $DEBUG_KERNELS; do
+		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
+		stream 132 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
+		stream 196 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/device.sh
+	done
+}
+
+part_kcsan() {
+	local name
+	for name in $KCSAN_KERNELS; do
+		stream 3 "planted race, Linux $name" vm/debug.sh "$name" sins
+		stream 132 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
+		stream 30 "stress, Linux $name" env SERIES="$name" vm/stress.sh
+	done
+}
+
 # The least number of checks of a whole run.
 CHECKS_MIN=813
 
@@ -157,9 +182,9 @@ main() {
 	[[ $# -gt 0 ]] || parts=(static build user kunit vm)
 	for part in "${parts[@]}"; do
 		case $part in
-		static | build | user | kunit | vm | stress | arm64) "part_$part" ;;
+		static | build | user | kunit | vm | stress | arm64 | debug | kcsan) "part_$part" ;;
 		*)
-			echo "usage: test.sh [static] [build] [user] [kunit] [vm] [stress] [arm64]" >&2
+			echo "usage: test.sh [static|build|user|kunit|vm|stress|arm64|debug|kcsan]..." >&2
 			exit 2
 			;;
 		esac

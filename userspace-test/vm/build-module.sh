@@ -72,7 +72,8 @@ main() {
 	kernel=$("$VM_DIR/kernel.sh" "$series")
 	eval "$kernel"
 	if grep -qx CONFIG_KUNIT=y "$KDIR/.config"; then
-		MAKE_VARS+=(CONFIG_SPANALLOC_KUNIT_TEST=m)
+		# UBSAN of older kernels looks only at what asks for it.
+		MAKE_VARS+=(CONFIG_SPANALLOC_KUNIT_TEST=m UBSAN_SANITIZE=y)
 		PRODUCTS+=(kunit/spanalloc_kunit.ko)
 	fi
 	if [[ -n ${TORTURE:-} ]]; then
