@@ -116,7 +116,7 @@ part_static() {
 part_build() {
 	local series
 	for series in $BUILD_SERIES; do
-		step "build for Linux $series" vm/build-module.sh "$series"
+		step "build for Linux $series" env TORTURE=1 vm/build-module.sh "$series"
 	done
 }
 
@@ -136,6 +136,8 @@ part_vm() {
 	for series in $RUN_SERIES; do
 		step "replay in a virtual machine, Linux $series" env SERIES="$series" vm/run.sh
 		stream 196 "device tests, Linux $series" env SERIES="$series" vm/device.sh
+		stream 40 "forced races, Linux $series" env SERIES="$series" vm/races.sh
+		stream 24 "torture, Linux $series" env SERIES="$series" vm/torture.sh
 	done
 }
 

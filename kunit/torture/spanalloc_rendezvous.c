@@ -45,7 +45,8 @@
 #define FUNCTION_LEN	64
 #define LINE_LEN	192
 
-static unsigned int limit_ms = 5000;
+/* Less than what the kernel calls a lockup. */
+static unsigned int limit_ms = 15000;
 module_param(limit_ms, uint, 0644);
 MODULE_PARM_DESC(limit_ms, "how long a task is held at most, in milliseconds");
 

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# races.sh: forced races (span_race) in a virtual machine. Prints the guest's KTAP; succeeds
+# only if the guest's script did and the log is clean.
+#
+#   SERIES=6.1   a name of kernel.sh   TIMEOUT=300   seconds for the guest
+#   CASES=       a pattern             MEM=1024      its memory in MiB
+
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+SERIES=${SERIES:-6.1}
+
+main() {
+	local kernel spanctl built options=() ko
+	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
+	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
+	eval "$kernel"
+	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
+	built=$(TORTURE=1 "$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
+	for ko in spanalloc spanalloc_rendezvous; do
+		options+=(--ko "$(grep "/$ko\.ko\$" <<<"$built")")
+	done
+	[[ -z ${CASES:-} ]] || options+=(--append "race_cases=$CASES")
+	"$VM_DIR/boot.sh" --series "$SERIES" "${options[@]}" \
+		--add "$(dirname "$spanctl")/span_race:/bin/span_race" \
+		--init "$VM_DIR/guest-races.sh" --quiet --mem "${MEM:-1024}" \
+		--timeout "${TIMEOUT:-300}" --log "$CACHE/races-$SERIES.log"
+}
+
+main "$@"
