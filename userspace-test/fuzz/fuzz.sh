@@ -50,8 +50,8 @@ fuzzer() {
 	local target=$1 words=()
 	shift
 	[[ ! -e fuzz/$target.dict ]] || words=("-dict=fuzz/$target.dict")
-	# Long sequences are worth their time sooner than libFuzzer thinks (len_control).
-	nice "$BUILD/fuzz-$target" -max_len="$(size_max "$target")" -len_control=10 \
+	# Inputs that take long are chosen less often.
+	nice "$BUILD/fuzz-$target" -max_len="$(size_max "$target")" -entropic_scale_per_exec_time=1 \
 		-timeout=20 -rss_limit_mb=2048 "${words[@]}" \
 		-artifact_prefix="$STORE/found/$target-" "$@" >"$WORK/$target.log" 2>&1
 }
