@@ -57,10 +57,11 @@ static void read_disk(int disk)
 }
 
 /*
- * Of the free memory so much is left alone, for the kernel and for the others, besides
- * what the heap may take: there has to be pressure, but nobody must be killed for it.
+ * Of the free memory so much is left alone, for the kernel and for the others, other
+ * heaps among them, besides what this heap may take: there has to be pressure, but nobody
+ * must be killed for it.
  */
-#define LEFT_FREE	(48UL << 20)
+#define LEFT_FREE	(112UL << 20)
 
 void run_squeezing(void *arg)
 {

@@ -4,7 +4,8 @@
 #
 # The stress load inside a guest, for stress_seconds=N of the kernel's command line, on a heap
 # that is a good deal smaller than what the load would like to have, in small steps of address
-# space. Ends with status 0 only if it went well and the module could be unloaded after it.
+# space; and the torture test beside it, on a heap of its own. Ends with status 0 only if both
+# went well and the modules could be unloaded after them.
 
 failed=0
 
@@ -17,8 +18,11 @@ seconds=$(sed -n 's/.*stress_seconds=\([0-9]*\).*/\1/p' /proc/cmdline)
 
 insmod /lib/spanalloc/spanalloc.ko max_pages=8192 arena_pages=1024 retain_percent=50 ||
 	fail "insmod refused"
+insmod /lib/spanalloc/spanalloc_torture.ko seconds="$seconds" &
 span_stress "$seconds" /dev/vda || fail "span_stress: status $?"
+wait $! || fail "torture: status $?"
 sed 's/^/# /' /sys/kernel/debug/spanalloc/default/stats
+rmmod spanalloc_torture || fail "rmmod of torture refused"
 rmmod spanalloc || fail "rmmod refused"
 
 echo "guest-stress: $failed failed"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# stress.sh: everything at once (span_stress) in a virtual machine that is short of memory,
-# with a disk for direct I/O. Prints the guest's KTAP; succeeds only if the guest's script did
+# stress.sh: everything at once (span_stress, and kunit/torture beside it) in a virtual machine
+# that is short of memory, with a disk for direct I/O. Prints the guest's KTAP; succeeds only if the guest's script did
 # and the log is clean.
 #
-#   STRESS_SECONDS=60   how long      SERIES=6.1   kernel series      MEM=384   MiB of memory
+#   STRESS_SECONDS=60   how long      SERIES=6.1   kernel series      MEM=512   MiB of memory
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -19,8 +19,8 @@ DISK_MIB=1024
 # A kernel for debugging needs more for itself.
 default_mem() {
 	case $SERIES in
-	*-debug | *-kcsan) echo 768 ;;
-	*) echo 384 ;;
+	*-debug | *-kcsan) echo 1024 ;;
+	*) echo 512 ;;
 	esac
 }
 
@@ -31,12 +31,13 @@ main() {
 	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
 	eval "$kernel"
 	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
-	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
+	built=$(TORTURE=1 "$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
 	disk=$(mktemp)
 	# shellcheck disable=SC2064 # the name is known now
 	trap "rm -f '$disk'" EXIT
 	truncate -s "${DISK_MIB}M" "$disk"
-	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
+	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(grep '/spanalloc\.ko$' <<<"$built")" \
+		--ko "$(grep '/spanalloc_torture\.ko$' <<<"$built")" \
 		--add "$(dirname "$spanctl")/span_stress:/bin/span_stress" \
 		--init "$VM_DIR/guest-stress.sh" --disk "$disk" --quiet \
 		--mem "${MEM:-$(default_mem)}" --append "stress_seconds=$SECONDS_OF_LOAD" \
