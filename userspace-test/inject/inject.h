@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Operations with their allocations failing, one after the other: the kernel counts
+ * down /proc/thread-self/fail-nth at each allocation of this thread, and fails the one
+ * at which it arrives at zero. Where the kernel is built so, it does the same with copies
+ * from and to user space.
+ */
+#ifndef _INJECT_INJECT_H
+#define _INJECT_INJECT_H
+
+#include "device.h"
+
+/* Of kernel functions that are none of ours it is not known. */
+#define ANY_COPIES	~0U
+
+/**
+ * struct operation - what is tried with its first, second, ... allocation failing
+ * @prepare: makes what the operation works on
+ * @run: the operation, during which an allocation fails; returns -1, with errno, if it
+ *       does, and nothing else: a failed check in there would be one of our own
+ * @verify: told whether it failed; checks that it did what it had to, or nothing, and
+ *          that it can be had now
+ * @finish: undoes @prepare and @run
+ * @copies: how often it copies from and to user space; only then, and hardly more often,
+ *          may it fail with EFAULT
+ * @needs_no_memory: fails with nothing else, whatever happens to allocations
+ * @also: what it may fail with besides ENOMEM
+ *
+ * After @finish the heap must be as it was before @prepare.
+ */
+struct operation {
+	void (*prepare)(void);
+	int (*run)(void);
+	void (*verify)(bool failed);
+	void (*finish)(void);
+	unsigned int copies;
+	bool needs_no_memory;
+	int also;
+};
+
+/**
+ * struct tally - what became of the injections into one operation
+ * @fired: allocations and copies that were made to fail
+ * @copies: failures of the operation with EFAULT
+ * @failed: its other failures
+ */
+struct tally {
+	unsigned int fired;
+	unsigned int copies;
+	unsigned int failed;
+};
+
+/* Tries an operation until no allocation is left to fail. */
+struct tally walk(const struct operation *op);
+/* The same, and some allocation has to make it fail. */
+struct tally walk_allocating(const struct operation *op);
+
+/* Where a walk stands is known outside its process, and told if it ended in the middle. */
+void position_init(void);
+void position_note(void);
+
+/* Whatever is left of an earlier case: the whole kernel is subject to injection, quietly. */
+void injection_reset(void);
+/* Whether this kernel can do it at all. */
+bool injection_is_possible(void);
+
+/*
+ * The device, opened for its statistics; -1 where the module comes and goes. With it,
+ * every operation is followed by a look at the heap.
+ */
+extern int watch_fd;
+uint64_t granule_pages(void);
+
+extern const struct test_suite call_suite;
+extern const struct test_suite memory_suite;
+extern const struct test_suite load_suite;
+
+/* Of load_suite: the module, and how its absence is checked before and after a case. */
+extern const char *module_path;
+bool module_is_absent(void);
+
+#endif /* _INJECT_INJECT_H */

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The walk over the allocations of an operation: see inject.h.
+ */
+#include "inject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* More than any operation has, by far. */
+#define INJECTIONS_MAX	3000
+
+/*
+ * The number of allocations varies with what caches have left from the run before, so
+ * one run that came to its end without a failure does not say that all do.
+ */
+#define UNFIRED_RUNS	3
+
+#define FAULTS "/sys/kernel/debug/"
+
+int watch_fd = -1;
+
+/* Which allocation is failing; shared, since a case that fails is a process that ends. */
+static unsigned int *position;
+
+static const char *const attributes[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
+
+static int try_write(const char *attribute, const char *name, const char *value)
+{
+	char path[128];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), FAULTS "%s/%s", attribute, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = write(fd, value, strlen(value));
+	close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+static void set(const char *attribute, const char *name, const char *value)
+{
+	if (try_write(attribute, name, value))
+		FAIL("%s/%s does not take %s: %s", attribute, name, value,
+		     errno_name(errno));
+}
+
+bool injection_is_possible(void)
+{
+	return !access("/proc/thread-self/fail-nth", W_OK) &&
+	       !access(FAULTS "failslab", X_OK) && !access(FAULTS "fail_page_alloc", X_OK);
+}
+
+void position_init(void)
+{
+	position = mmap(NULL, sizeof(*position), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(position != MAP_FAILED);
+}
+
+void position_note(void)
+{
+	if (*position)
+		test_note("it was allocation %u that was made to fail", *position);
+	*position = 0;
+}
+
+/*
+ * Without these, fail-nth skips nearly every allocation there is, and says nothing. Not
+ * every kernel makes copies fail.
+ */
+void injection_reset(void)
+{
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(attributes); i++) {
+		snprintf(path, sizeof(path), FAULTS "%s", attributes[i]);
+		if (access(path, X_OK))
+			continue;
+		set(attributes[i], "verbose", "0");
+		set(attributes[i], "probability", "0");
+		set(attributes[i], "task-filter", "N");
+	}
+	set("failslab", "ignore-gfp-wait", "N");
+	set("failslab", "cache-filter", "N");
+	set("fail_page_alloc", "ignore-gfp-wait", "N");
+	set("fail_page_alloc", "ignore-gfp-highmem", "N");
+	set("fail_page_alloc", "min-order", "0");
+}
+
+/* The file belongs to the thread that opened it. */
+static int fail_nth_fd(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	CHECK_OK(fd);
+	return fd;
+}
+
+static int try_arm(unsigned int n)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", n);
+
+	return pwrite(fail_nth_fd(), text, length, 0) == length ? 0 : -1;
+}
+
+/*
+ * No allocation fails any more; returns how many more would have been let pass. These two
+ * calls copy, too: what is left to be counted may be counted, and fail, in them.
+ */
+static unsigned int disarm(void)
+{
+	char text[16] = "1";
+
+	pread(fail_nth_fd(), text, sizeof(text) - 1, 0);
+	if (try_arm(0))
+		CHECK_OK(try_arm(0));
+	return atoi(text);
+}
+
+uint64_t granule_pages(void)
+{
+	return dev_stats(watch_fd).granule_pages;
+}
+
+static struct spanalloc_heap_stats heap_now(void)
+{
+	struct spanalloc_heap_stats none = { 0 };
+
+	return watch_fd < 0 ? none : dev_stats(watch_fd);
+}
+
+/* Releases may be deferred, so the counters get time. */
+static void check_heap(const struct spanalloc_heap_stats *before)
+{
+	if (watch_fd < 0)
+		return;
+	CHECK_SETTLES(watch_fd, in_use_pages, before->in_use_pages);
+	CHECK_SETTLES(watch_fd, in_use_spans, before->in_use_spans);
+	CHECK_SETTLES(watch_fd, claimed_pages, before->claimed_pages);
+	CHECK_SETTLES(watch_fd, quarantined_pages, before->quarantined_pages);
+	CHECK(dev_heap_is_sound());
+}
+
+/* What failed has taken nothing, and gave back what it had. */
+static void check_failure(const struct operation *op, int error,
+			  const struct spanalloc_heap_stats *before)
+{
+	if (error == EFAULT ? !op->copies : op->needs_no_memory)
+		FAIL("failed with %s", errno_name(error));
+	if (error != EFAULT && error != ENOMEM && error != op->also)
+		FAIL("failed with %s, not ENOMEM", errno_name(error));
+	check_heap(before);
+	/* An allocation that could not be told of was made, and its memory stays. */
+	if (error != EFAULT)
+		CHECK(heap_now().backed_pages <= before->backed_pages);
+}
+
+/* What one step came to, as it is shown. */
+enum outcome {
+	UNFIRED = '-',
+	SURVIVED = '.',
+	FAILED = 'M',
+	FAILED_COPY = 'C',
+};
+
+/* One run with the @n-th allocation failing, if there are so many. */
+static enum outcome step(const struct operation *op, unsigned int n)
+{
+	struct spanalloc_heap_stats first = heap_now(), before;
+	bool failed, fired;
+	int error;
+
+	op->prepare();
+	before = heap_now();
+	CHECK_OK(try_arm(n));
+	failed = op->run() < 0;
+	error = errno;
+	fired = !disarm();
+	if (failed && !fired)
+		FAIL("failed with %s by itself", errno_name(error));
+	if (failed)
+		check_failure(op, error, &before);
+	op->verify(failed);
+	op->finish();
+	check_heap(&first);
+	if (!fired)
+		return UNFIRED;
+	if (!failed)
+		return SURVIVED;
+	return error == EFAULT ? FAILED_COPY : FAILED;
+}
+
+/* All steps, in a row; the string of their outcomes goes into @outcomes. */
+static void step_through(const struct operation *op, char *outcomes)
+{
+	unsigned int n = 0, unfired = 0;
+
+	while (unfired < UNFIRED_RUNS) {
+		if (n == INJECTIONS_MAX)
+			FAIL("no end after %u injections", n);
+		*position = n + 1;
+		outcomes[n] = step(op, n + 1);
+		if (outcomes[n++] == UNFIRED)
+			unfired++;
+		else
+			unfired = 0;
+	}
+	outcomes[n] = '\0';
+	*position = 0;
+}
+
+static unsigned int count(const char *outcomes, enum outcome outcome)
+{
+	unsigned int n = 0;
+
+	for (; *outcomes; outcomes++)
+		n += *outcomes == (char)outcome;
+	return n;
+}
+
+/* A copy may be met more often or missed, for what comes before it varies. */
+#define COPIES_MORE	2
+
+static struct tally judge(const struct operation *op, const char *outcomes)
+{
+	struct tally tally = {
+		.failed = count(outcomes, FAILED),
+		.copies = count(outcomes, FAILED_COPY),
+	};
+
+	tally.fired = tally.failed + tally.copies + count(outcomes, SURVIVED);
+	test_note("%u fired, %u failures, %u of copies: %.300s", tally.fired, tally.failed,
+		  tally.copies, outcomes);
+	if (op->copies && op->copies != ANY_COPIES)
+		CHECK(tally.copies <= op->copies + COPIES_MORE);
+	return tally;
+}
+
+#define KEPT_PAGES	3
+
+/* Besides, there is an allocation that has no part in it, and must not be touched. */
+struct tally walk(const struct operation *op)
+{
+	static char outcomes[INJECTIONS_MAX + 1];
+	struct spanalloc_alloc keeper;
+	void *kept = NULL;
+	int fd = -1;
+
+	if (watch_fd >= 0) {
+		fd = dev_open();
+		kept = dev_alloc_filled(fd, KEPT_PAGES, 77, &keeper);
+	}
+	step_through(op, outcomes);
+	if (kept) {
+		CHECK(is_filled(kept, KEPT_PAGES, 77));
+		CHECK_EQ(dev_query(fd, keeper.handle).npages, KEPT_PAGES);
+		dev_unmap(kept, KEPT_PAGES);
+		close(fd);
+	}
+	return judge(op, outcomes);
+}
+
+struct tally walk_allocating(const struct operation *op)
+{
+	struct tally tally = walk(op);
+
+	CHECK(tally.failed > 0);
+	return tally;
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# failnth.sh: every operation of the module with each of its allocations failing in turn, in
+# a virtual machine whose kernel can do that. Prints the guest's KTAP; succeeds only if the
+# guest's script did and the log is clean.
+#
+#   SERIES=6.1-debug   a debug kernel      TIMEOUT=1800   seconds for the guest
+#   CASES=PATTERN      only such cases
+
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+SERIES=${SERIES:-6.1-debug}
+CASES=${CASES:-}
+
+main() {
+	local spanctl built kernel
+	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
+	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
+	eval "$kernel"
+	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
+	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
+	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
+		--add "$(dirname "$spanctl")/fail_nth:/bin/fail_nth" \
+		--add "$VM_DIR/explain-log.awk:/lib/spanalloc/explain-log.awk" \
+		--init "$VM_DIR/guest-failnth.sh" --quiet \
+		--append "log_buf_len=16M${CASES:+ failnth_cases=$CASES}" \
+		--timeout "${TIMEOUT:-1800}" --log "$CACHE/failnth-$SERIES.log"
+}
+
+main "$@"

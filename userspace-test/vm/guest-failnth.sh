@@ -1,0 +1,62 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# Allocation failures inside a guest: fail_nth over loading and unloading the module, then
+# over what the device does. Ends with status 0 only if every step held. That no object and
+# no page is left that nobody owns is for guest-debug.sh to see.
+#
+# Where the kernel's own functions fail, some of them dump the stack whatever the caller
+# does: kmem_cache_create(), vmalloc(). To the scan of the log that would look like trouble.
+# So the console keeps quiet during the tests, and then is given the whole log, in which
+# explain-log.awk has renamed those dumps, and nothing else.
+#
+# failnth_cases=PATTERN on the kernel's command line restricts the runs to such cases.
+
+MODULE=/lib/spanalloc/spanalloc.ko
+MARK="guest-failnth: from here on allocations fail"
+failed=0
+
+fail() {
+	failed=$((failed + 1))
+	echo "FAILED: $*"
+}
+
+pattern=$(sed -n 's/.*failnth_cases=\([^ ]*\).*/\1/p' /proc/cmdline)
+
+# run PROGRAM [ARGUMENT]...
+run() {
+	local start end
+	start=$(cut -d . -f 1 /proc/uptime)
+	echo "== $*"
+	"$@" || fail "$*: status $?"
+	end=$(cut -d . -f 1 /proc/uptime)
+	echo "== $*: $((end - start)) s"
+}
+
+hold_console() {
+	echo "$MARK" >/dev/kmsg
+	dmesg -n 1
+}
+
+# The log must reach back to where the console fell silent, or something was lost.
+release_console() {
+	dmesg >/tmp/log
+	dmesg -n 8
+	grep -q "$MARK" /tmp/log || fail "the kernel's log is too short"
+	sed "1,/$MARK/d" /tmp/log | awk -f /lib/spanalloc/explain-log.awk
+}
+
+# Hundreds of steps a case, on kernels that are slow.
+export SPANALLOC_TEST_PATIENCE=10
+hold_console
+# shellcheck disable=SC2086 # a pattern, or nothing
+run fail_nth --load "$MODULE" $pattern
+insmod "$MODULE" || fail "insmod refused"
+# shellcheck disable=SC2086
+run fail_nth $pattern
+rmmod spanalloc || fail "rmmod refused"
+release_console
+
+echo "guest-failnth: $failed failed"
+[ "$failed" -eq 0 ]
