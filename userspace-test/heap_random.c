@@ -14,7 +14,7 @@
 
 #include "heap_world.h"
 
-/* Seconds that a run may take, and all runs of shrinking together. */
+/* Seconds of a processor for one run; seconds of the clock for all runs of shrinking. */
 #define RUN_SECONDS	60
 #define SHRINK_SECONDS	20
 
@@ -79,7 +79,7 @@ static bool child_is_fine(const struct plan *plan, bool talk)
 	}
 	hw.talk = talk;
 	ktap_failures = 0;
-	alarm(RUN_SECONDS);
+	ktap_limit(RUN_SECONDS);
 	_exit(run_plan(plan) && !fflush(stdout) ? 0 : 1);
 }
 

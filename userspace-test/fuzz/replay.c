@@ -41,7 +41,7 @@ static void run_file(const char *path)
 	exact = malloc(size);
 	memcpy(exact, data, size);
 	free(data);
-	alarm(INPUT_SECONDS);
+	ktap_limit(INPUT_SECONDS);
 	LLVMFuzzerTestOneInput(exact, size);
 	free(exact);
 }
