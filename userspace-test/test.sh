@@ -14,8 +14,9 @@
 #
 #   stress   everything at once, for STRESS_SECONDS, on the kernel SERIES (vm/stress.sh)
 #   arm64    as vm, on two arm64 kernels, with pages of 4 and of 16 KiB
-#   debug    planted bugs, the KUnit suites and the device tests on kernels with KASAN,
-#            lockdep, kmemleak and more, for each of DEBUG_KERNELS
+#   debug    planted bugs, the KUnit suites, the device tests, failing allocations and
+#            everything at once on kernels with KASAN, lockdep, kmemleak and more, for each
+#            of DEBUG_KERNELS
 #   kcsan    a planted race, the KUnit suites with longer stress, and everything at once, on
 #            kernels that report data races, for each of KCSAN_KERNELS
 #
@@ -164,6 +165,8 @@ part_debug() {
 		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
 		stream 132 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
 		stream 196 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/device.sh
+		stream 29 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
+		stream 30 "stress, Linux $name" env SERIES="$name" vm/stress.sh
 	done
 }
 
