@@ -9,12 +9,12 @@
  * A buffer is one span and a count of references: one of each handle in the open
  * file that allocated it, one of each mapping. There is one handle until a program
  * splits it; then each names a part of the buffer, and the span stays whole.
- * Freeing handles and unmapping go in any order. When the last reference is gone, no page table leads to the
- * pages any more, but the kernel may still use them: direct I/O under way,
- * io_uring, RDMA or a pipe hold references on single pages. Hence the *pin gate*:
- * unless every page's count is back to ours alone, the buffer goes to
- * quarantine and not to the heap, so that nobody else gets a page that a device
- * may still write to. References can be transient, of a walker over physical
+ * Freeing handles and unmapping go in any order. When the last reference is gone,
+ * no page table leads to the pages any more, but the kernel may still use them:
+ * direct I/O under way, io_uring, RDMA or a pipe hold references on single pages.
+ * Hence the *pin gate*: unless every page's count is back to ours alone, the
+ * buffer goes to quarantine and not to the heap, so that nobody else gets a page
+ * that a device may still write to. References can be transient, of a walker over physical
  * memory for instance, so quarantine is normal: it is counted, and looked through
  * again from a work item, less and less often while nothing changes, and before
  * an allocation fails. A page that had a memory error never leaves it.

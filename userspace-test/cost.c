@@ -51,7 +51,7 @@ static unsigned long slots_set(struct span_heap *heap)
 	unsigned long page, n = 0;
 
 	for (page = 0; page < heap->arenas.npages; page++)
-		n += *span_map_slot(&heap->arenas, page) != NULL;
+		n += !!*span_map_slot(&heap->arenas, page);
 	return n;
 }
 

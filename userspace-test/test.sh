@@ -3,7 +3,7 @@
 #
 # test.sh [PART]...: what "make test" does. The parts, all of them by default:
 #
-#   static   rules about the sources (static.sh)
+#   static   rules about the sources (static.sh), and what tools say (static-tools.sh)
 #   build    the module, warnings being errors, for each kernel of BUILD_SERIES
 #   user     the heap in user space, under sanitizers (make check)
 #   kunit    the KUnit suites, in User-Mode Linux
@@ -112,6 +112,7 @@ step() {
 
 part_static() {
 	stream 24 'rules about the sources' ./static.sh
+	stream 16 'tools about the sources' ./static-tools.sh
 }
 
 part_build() {

@@ -259,14 +259,12 @@ static bool parse_options(int argc, char **argv, struct spanctl_options *options
 			options->verify = true;
 		} else if (c == 's' && parse_count(optarg, &sample) && sample <= UINT_MAX) {
 			options->sample = sample;
-		} else if (c == 'h') {
-			fputs(usage, stdout);
-			*status = SPANCTL_OK;
-			return false;
 		} else {
-			if (c == 's')
+			if (c == 'h')
+				fputs(usage, stdout);
+			else if (c == 's')
 				spanctl_complain("--sample takes a number above zero");
-			*status = SPANCTL_USAGE;
+			*status = c == 'h' ? SPANCTL_OK : SPANCTL_USAGE;
 			return false;
 		}
 	}

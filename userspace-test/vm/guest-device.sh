@@ -82,7 +82,7 @@ unload
 # As many pages as the machine has, and some.
 memory_kib=$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)
 page_kib=$(sed -n 's/^KernelPageSize: *\([0-9]*\) kB/\1/p' /proc/self/smaps | head -n 1)
-load max_pages=$((memory_kib / page_kib * 4 / 3))
+load max_pages=$((memory_kib * 4 / 3 / page_kib))
 SPANALLOC_TEST_EXHAUST=1 run device_test 'limit_*'
 unload
 

@@ -80,7 +80,7 @@
 
 #define BUILD_BUG_ON(cond)		_Static_assert(!(cond), #cond)
 #define BUILD_BUG_ON_MSG(cond, msg)	_Static_assert(!(cond), msg)
-#define BUILD_BUG_ON_ZERO(e)		((int)(sizeof(struct { int : (-!!(e)); })))
+#define BUILD_BUG_ON_ZERO(e)		((int)(sizeof(struct { int:(-!!(e)); })))
 #ifndef static_assert
 #define __static_assert_msg(expr, msg, ...)	_Static_assert(expr, msg)
 #define static_assert(expr, ...)	__static_assert_msg(expr, ##__VA_ARGS__, #expr)

@@ -74,7 +74,7 @@ rbstatic const struct rb_augment_callbacks name = {				\
 
 /* The value is the maximum of own(node) over the subtree. */
 #define RB_DECLARE_CALLBACKS_MAX(rbstatic, name, type, field, vtype, value, own) \
-static inline bool name##_compute_max(type *node, bool exit)			\
+static inline bool name##_compute_max(typeof(type) *node, bool exit)		\
 {										\
 	vtype max = own(node);							\
 	type *child;								\

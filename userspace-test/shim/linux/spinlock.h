@@ -27,13 +27,19 @@ typedef spinlock_t raw_spinlock_t;
 
 #ifdef SHIM_UNLOCKED
 #define DEFINE_SPINLOCK(lock) spinlock_t lock = { false }
-static inline void spin_lock_init(spinlock_t *lock) { lock->taken = false; }
+
+static inline void spin_lock_init(spinlock_t *lock)
+{
+	lock->taken = false;
+}
+
 static inline void spin_lock(spinlock_t *lock) { WRITE_ONCE(lock->taken, true); }
 static inline void spin_unlock(spinlock_t *lock) { WRITE_ONCE(lock->taken, false); }
 static inline bool spin_trylock(spinlock_t *lock)
 {
 	return lock->taken ? false : (lock->taken = true);
 }
+
 static inline bool spin_is_locked(const spinlock_t *lock) { return lock->taken; }
 static inline bool shim_lock_held(const spinlock_t *lock) { return lock->taken; }
 #else

@@ -278,9 +278,11 @@ struct spanalloc_split {
 #define SPANALLOC_IOC_STATS	_IOWR(SPANALLOC_IOC_MAGIC, 0x04, struct spanalloc_heap_stats)
 #define SPANALLOC_IOC_TRIM	_IOWR(SPANALLOC_IOC_MAGIC, 0x05, struct spanalloc_trim)
 #define SPANALLOC_IOC_SPLIT	_IOWR(SPANALLOC_IOC_MAGIC, 0x06, struct spanalloc_split)
+
 /*
- * 0x07 to 0x0f are kept for calls to come: limits, per-file statistics, export. An mmap() at offset 0, which no allocation ever has, is kept for
- * "allocate on mmap" and refused with EINVAL until then.
+ * 0x07 to 0x0f are kept for calls to come: limits, per-file statistics, export. An
+ * mmap() at offset 0, which no allocation ever has, is kept for "allocate on mmap"
+ * and refused with EINVAL until then.
  */
 
 /*

@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# static-tools.sh [TREE]: what tools say about the sources. All work on one copy of TREE:
+#
+#   checkpatch   every C file of ours, strictly; the sets of files below differ in what
+#                cannot be asked of them
+#   kernel-doc   every documented thing, warnings being errors
+#   sparse       every module, warnings being errors
+#   and shellcheck, every script
+#
+# Each tool must be seen to look at every file it was given, and to find a violation that
+# is planted in the copy: a tool that looks at nothing finds nothing wrong.
+#
+#   TOOLS_SERIES=7.2    the kernel whose checkpatch and kernel-doc are taken
+#   SPARSE_SERIES=6.1   the kernel that sparse builds for
+
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=ktap.sh
+. userspace-test/ktap.sh
+# shellcheck source=vm/lib.sh
+. userspace-test/vm/lib.sh
+
+TREE=${1:-$PWD}
+TOOLS_SERIES=${TOOLS_SERIES:-7.2}
+SPARSE_SERIES=${SPARSE_SERIES:-6.1}
+JOBS=${JOBS:-$(nproc)}
+# kernel-doc must not leave compiled Python in the kernel's source.
+export PYTHONDONTWRITEBYTECODE=1
+
+# What checkpatch is not asked, with the reason. The rest of its rules holds for all.
+# A set's name, a blank, how many files it has at least, a blank, the types.
+SETS=(
+	# kzalloc_obj() and its like are newer than the oldest kernel the module is for.
+	'module 40 ALLOC_WITH_SIZEOF'
+	# The one place for versions; checkpatch takes KERNEL_VERSION() for a variable.
+	'compat 1 LINUX_VERSION_CODE,CONSTANT_COMPARISON'
+	# Programs that include it have no BIT().
+	'uapi 1 BIT_MACRO'
+	# Programs have no kernel types, no __printf(), no BIT(), no strscpy(), but errno
+	# above zero, PRIu64 and _Static_assert. Then, an access to a mapping is made for its
+	# effect; macros of tests take names of fields and end a case; words of a command line
+	# are names of functions as well; an array is for another file; and a message stays
+	# in one piece, to be found.
+	'programs 40 PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,BIT_MACRO,STRCPY,USE_NEGATIVE_ERRNO,CAMELCASE,VOLATILE,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE,MACRO_WITH_FLOW_CONTROL,EMBEDDED_FUNCTION_NAME,STATIC_CONST_CHAR_ARRAY,LONG_LINE_STRING'
+	# The shim defines what these rules ask others to use or to leave alone, under the
+	# names and with the parameters that the kernel has for it.
+	'shim 50 PREFER_DEFINED_ATTRIBUTE_MACRO,BIT_MACRO,CAMELCASE,VOLATILE,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE,MACRO_ARG_UNUSED,COMPLEX_MACRO,NEW_TYPEDEFS,UNSPECIFIED_INT,MEMORY_BARRIER,DATA_RACE,USE_LOCKDEP,EXPORT_SYMBOL,AVOID_BUG,MINMAX,IS_ENABLED_CONFIG,PRINTK_WITHOUT_KERN_LEVEL,LOGGING_CONTINUATION,LINUX_VERSION_CODE'
+)
+
+# c_files: every C file of the copy. Each belongs to one set, and cannot fall out of all.
+c_files() {
+	find spanalloc kunit userspace-test -name '*.[ch]' | sort
+}
+
+set_of() {
+	case $1 in
+	userspace-test/shim/*) echo shim ;;
+	userspace-test/* | spanalloc/tools/*) echo programs ;;
+	spanalloc/include/uapi/*) echo uapi ;;
+	spanalloc/compat.h) echo compat ;;
+	*) echo module ;;
+	esac
+}
+
+files_of_set() {
+	local file
+	while read -r file; do
+		[[ $(set_of "$file") != "$1" ]] || printf '%s\n' "$file"
+	done < <(c_files)
+}
+
+# checkpatch SET LEAST TYPES [FILE]...: fails unless it says of each file that it is fine. All
+# files of the set by default. The root is for names in CamelCase, which are looked for there.
+checkpatch() {
+	local set=$1 least=$2 types=$3 files=("${@:4}") said seen status=0
+	if [[ ${#files[@]} -eq 0 ]]; then
+		mapfile -t files < <(files_of_set "$set")
+		[[ ${#files[@]} -ge $least ]] || { echo "only ${#files[@]} files"; return 1; }
+	fi
+	said=$(printf '%s\n' "${files[@]}" | xargs -P "$JOBS" -n 8 perl "$SRC/scripts/checkpatch.pl" \
+		--no-tree --root spanalloc --strict --show-types --ignore "$types" -f 2>&1) || status=1
+	seen=$(grep -c ' has no obvious style problems and is ready' <<<"$said")
+	grep -A 2 -E '^(ERROR|WARNING|CHECK):' <<<"$said"
+	[[ $seen -eq ${#files[@]} ]] || echo "$seen of ${#files[@]} files are fine"
+	[[ $status -eq 0 && $seen -eq ${#files[@]} ]]
+}
+
+documented() {
+	grep -lE '^\s*/\*\*$' -r spanalloc kunit --include='*.[ch]'
+}
+
+# kernel_doc LEAST FILE...: it names each thing that it looks at; a DOC: section is none.
+kernel_doc() {
+	local least=$1 said status=0 seen there
+	shift
+	said=$("$SRC/scripts/kernel-doc" -none -v -Wall -Werror "$@" 2>&1) || status=1
+	seen=$(grep -c 'Scanning doc for' <<<"$said")
+	there=$(awk '/^[ \t]*\/\*\*$/ { getline; n += !/ DOC: / } END { print n }' "$@")
+	grep -v 'Scanning doc for' <<<"$said"
+	[[ $seen -eq $there ]] || echo "$seen of $there comments seen"
+	[[ $status -eq 0 && $seen -eq $there && $seen -ge $least ]]
+}
+
+# sparse_make GOAL: the KUnit module has no KUnit to be linked to in a distribution's kernel.
+sparse_make() (
+	forget_outer_make
+	make --no-print-directory -C "$KDIR" M="$COPY" C=2 \
+		CF='-D__CHECK_ENDIAN__ -Wsparse-error' KBUILD_MODPOST_WARN=1 -j"$JOBS" \
+		CONFIG_SPANALLOC=m CONFIG_SPANALLOC_SAMPLES=m CONFIG_SPANALLOC_KUNIT_TEST=m \
+		CONFIG_SPANALLOC_TORTURE=m "$1" 2>&1
+)
+
+module_sources() {
+	find spanalloc kunit -name '*.c' ! -name '*.mod.c' ! -path '*/tools/*'
+}
+
+sparse_all() {
+	local said status=0 seen there
+	said=$(sparse_make modules) || status=1
+	seen=$(grep -c '^ *CHECK ' <<<"$said")
+	there=$(module_sources | wc -l)
+	[[ $status -eq 0 ]] || grep -vE '^ +[A-Z]+ ' <<<"$said"
+	[[ $seen -eq $there ]] || echo "$seen of $there files checked"
+	[[ $status -eq 0 && $seen -eq $there && $seen -ge 30 ]]
+}
+
+scripts() {
+	find . -name '*.sh' | sort
+	echo ./.ci/run
+}
+
+# Its status tells of a file that it cannot read.
+shellcheck_all() {
+	local files
+	mapfile -t files < <(scripts)
+	[[ ${#files[@]} -ge 20 ]] && shellcheck -x -P SCRIPTDIR "${files[@]}"
+}
+
+# planted FILE TEXT REPORT COMMAND...: with TEXT at the end of FILE the command fails and says
+# REPORT, and without it does neither.
+planted() {
+	local file=$1 text=$2 report=$3 said status=0
+	shift 3
+	cp "$file" "$COPY.saved"
+	printf '%b\n' "$text" >>"$file"
+	said=$("$@") && status=1
+	mv "$COPY.saved" "$file"
+	grep -q -- "$report" <<<"$said" || status=1
+	[[ $status -eq 0 ]] || printf 'not found:\n%s\n' "$said"
+	[[ $status -eq 0 ]] && "$@"
+}
+
+# One file of each set: what is not asked of a set must not be everything.
+planted_in_sets() {
+	local line name least types file
+	for line in "${SETS[@]}"; do
+		read -r name least types <<<"$line"
+		file=$(files_of_set "$name" | head -n 1)
+		ktap "planted: checkpatch, $name" planted "$file" \
+			'\nint f( int a )\n{\n  return (a);\n}' RETURN_PARENTHESES checkpatch "$name" 1 "$types" "$file"
+	done
+}
+
+# prepare: the tools, and the copy, in which all that follows happens.
+prepare() {
+	local kernel
+	"$VM_DIR/deps.sh" build static || return
+	kernel=$("$VM_DIR/kernel.sh" "$SPARSE_SERIES") || return
+	eval "$kernel"
+	SPARSE_KDIR=$KDIR
+	kernel=$("$VM_DIR/kernel.sh" "$TOOLS_SERIES") || return
+	eval "$kernel"
+	# Packages of the kernel itself leave its scripts out.
+	if [[ -z $SRC ]]; then
+		kernel=$("$VM_DIR/kernel.sh" "$TOOLS_SERIES" --src) || return
+		eval "$kernel"
+	fi
+	KDIR=$SPARSE_KDIR
+	COPY=$(mktemp -d) || return
+	trap 'rm -rf "$COPY" "$COPY.saved"' EXIT
+	tar -C "$TREE" -cf - --exclude=build --exclude='*.o' --exclude='*.ko' --exclude='*.mod.c' \
+		Kbuild .ci spanalloc kunit userspace-test | tar -xf - -C "$COPY" || return
+	cd "$COPY" || return
+}
+
+main() {
+	local line name least types files
+	prepare || die "the tools cannot be had"
+	ktap_plan $((2 * ${#SETS[@]} + 6))
+	for line in "${SETS[@]}"; do
+		read -r name least types <<<"$line"
+		ktap "checkpatch: $name, $(files_of_set "$name" | wc -l) files" \
+			checkpatch "$name" "$least" "$types"
+	done
+	planted_in_sets
+	mapfile -t files < <(documented)
+	ktap "kernel-doc: ${#files[@]} files" kernel_doc 100 "${files[@]}"
+	ktap 'planted: kernel-doc' planted spanalloc/span.c \
+		'\n/**\n * f() - does\n * @a: this\n */\nvoid f(int a, int b)\n{\n}' \
+		"'b' not described" kernel_doc 1 spanalloc/span.c
+	ktap "sparse: $(module_sources | wc -l) files" sparse_all
+	ktap 'planted: sparse' planted spanalloc/span.c 'int f(int __user *p)\n{\n\treturn *p;\n}' \
+		'different address spaces\|dereference of noderef' sparse_make spanalloc/span.o
+	ktap "shellcheck: $(scripts | wc -l) scripts" shellcheck_all
+	ktap 'planted: shellcheck' planted userspace-test/check.sh "cd \$1" SC2086 \
+		shellcheck -x -P SCRIPTDIR userspace-test/check.sh
+	ktap_end
+}
+
+main
