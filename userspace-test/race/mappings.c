@@ -33,10 +33,15 @@ struct stage {
 	bool crashed;
 };
 
+/*
+ * Once a thread is held with mmap_lock, no other one may need a fault, but for those of the
+ * case: everything else has to be there, and threads are made later.
+ */
 static void stage_init(struct stage *stage, void *wanted)
 {
 	struct spanalloc_alloc alloc;
 
+	CHECK_OK(mlockall(MCL_CURRENT));
 	stage->watch = dev_open();
 	stage->fd = dev_open();
 	alloc = dev_alloc(stage->fd, N);
