@@ -50,11 +50,25 @@ make_kernel() {
 	die "the kernel does not build (whole log: $DIR/build.log)"
 }
 
+# builds: the folders of this name, whole or not, the newest last.
+builds() {
+	find "$KERNELS" -mindepth 1 -maxdepth 1 -type d -name "$NAME-*" -printf '%T@ %p\n' |
+		sort -n | cut -d ' ' -f 2-
+}
+
+# A build starts from what the last one has made, even if that was interrupted or was for
+# another configuration: make knows what is to be made again.
 build() {
-	local start=$SECONDS
+	local start=$SECONDS last
 	note "building Linux $(basename "$SRC") for $NAME, once"
 	"$VM_DIR/deps.sh" src
-	rm -rf "$DIR"
+	last=$(builds | tail -n 1)
+	if [[ -n $last && $last != "$DIR" ]]; then
+		rm -rf "$DIR"
+		cp -a "$last" "$DIR"
+		touch "$DIR"
+		rm -f "$DIR/$MARK"
+	fi
 	mkdir -p "$DIR/obj"
 	fragment >"$DIR/obj/fragment.config"
 	make_kernel KCONFIG_ALLCONFIG="$DIR/obj/fragment.config" allnoconfig
@@ -62,7 +76,7 @@ build() {
 	# Module.symvers comes with "modules", even without any.
 	make_kernel bzImage modules
 	need_file "$DIR/obj/Module.symvers"
-	ln -s "$SRC" "$DIR/src"
+	ln -sfn "$SRC" "$DIR/src"
 	touch "$DIR/$MARK"
 	note "built in $((SECONDS - start)) s"
 }
@@ -72,8 +86,7 @@ prune() {
 	local dir
 	while read -r dir; do
 		rm -rf "$dir"
-	done < <(find "$KERNELS" -mindepth 1 -maxdepth 1 -type d -name "$NAME-*" -printf '%T@ %p\n' |
-		sort -n | cut -d ' ' -f 2- | head -n -2)
+	done < <(builds | head -n -2)
 }
 
 print_kernel() {
