@@ -165,7 +165,7 @@ part_debug() {
 	for name in $DEBUG_KERNELS; do
 		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
 		stream 132 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
-		stream 196 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/device.sh
+		stream 196 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
 		stream 29 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
 		stream 30 "stress, Linux $name" env SERIES="$name" vm/stress.sh
 	done

@@ -68,7 +68,7 @@ unload_with_a_pin() {
 [ ! -b /dev/vda ] || export SPANALLOC_TEST_DISK=/dev/vda
 # A kernel that looks at each of its accesses to memory takes its time.
 case $(uname -r) in
-*-debug | *-kcsan) export SPANALLOC_TEST_PATIENCE=10 ;;
+*-debug | *-kcsan) export SPANALLOC_TEST_PATIENCE=20 ;;
 esac
 
 load
