@@ -106,7 +106,7 @@ static void finish_load(void)
 }
 
 /* What a failure left behind, too, would be in the way of the next step's load. */
-static void inject_load(void)
+static void load_module(void)
 {
 	static const struct operation op = {
 		prepare_load, load, verify_load, finish_load,
@@ -139,7 +139,7 @@ static void finish_nothing(void)
 {
 }
 
-static void inject_unload(void)
+static void load_unload(void)
 {
 	static const struct operation op = {
 		prepare_unload, unload, verify_unload, finish_nothing,
@@ -180,7 +180,7 @@ static void verify_first(bool failed)
 	CHECK_OK(unload());
 }
 
-static void inject_first_allocation(void)
+static void load_first_allocation(void)
 {
 	static const struct operation op = {
 		prepare_first, run_first, verify_first, finish_load, .copies = 2,
@@ -190,9 +190,9 @@ static void inject_first_allocation(void)
 }
 
 static const struct test_case cases[] = {
-	CASE(inject_load),
-	CASE(inject_unload),
-	CASE(inject_first_allocation),
+	CASE(load_module),
+	CASE(load_unload),
+	CASE(load_first_allocation),
 };
 
 const struct test_suite load_suite = SUITE(cases);

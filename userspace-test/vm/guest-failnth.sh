@@ -11,7 +11,8 @@
 # So the console keeps quiet during the tests, and then is given the whole log, in which
 # explain-log.awk has renamed those dumps, and nothing else.
 #
-# failnth_cases=PATTERN on the kernel's command line restricts the runs to such cases.
+# failnth_cases=PATTERN on the kernel's command line restricts the runs to such cases, which
+# begin with load_ or inject_.
 
 MODULE=/lib/spanalloc/spanalloc.ko
 MARK="guest-failnth: from here on allocations fail"
@@ -51,11 +52,17 @@ release_console() {
 export SPANALLOC_TEST_PATIENCE=10
 hold_console
 # shellcheck disable=SC2086 # a pattern, or nothing
-run fail_nth --load "$MODULE" $pattern
-insmod "$MODULE" || fail "insmod refused"
+case ${pattern:-load_} in
+load_*) run fail_nth --load "$MODULE" $pattern ;;
+esac
 # shellcheck disable=SC2086
-run fail_nth $pattern
-rmmod spanalloc || fail "rmmod refused"
+case ${pattern:-inject_} in
+inject_*)
+	insmod "$MODULE" || fail "insmod refused"
+	run fail_nth $pattern
+	rmmod spanalloc || fail "rmmod refused"
+	;;
+esac
 release_console
 
 echo "guest-failnth: $failed failed"
