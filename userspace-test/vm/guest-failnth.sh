@@ -49,7 +49,7 @@ release_console() {
 }
 
 # Hundreds of steps a case, on kernels that are slow.
-export SPANALLOC_TEST_PATIENCE=10
+export SPANALLOC_TEST_PATIENCE=20
 hold_console
 # shellcheck disable=SC2086 # a pattern, or nothing
 case ${pattern:-load_} in
