@@ -52,9 +52,10 @@ look_until_end() {
 	done
 }
 
+# Of the first run: insmod loads once more what could not be loaded.
 lines() {
 	dmesg | sed -n 's/^.*spanalloc_torture: \(.*\)$/\1/p' |
-		grep -E '^(not )?ok |^# |^1\.\.'
+		awk '/^# [0-9]+ s, / { runs++ } runs == 1 && /^(not )?ok |^# |^1\.\./'
 }
 
 insmod "$MODULES/spanalloc.ko" || exit 1
