@@ -171,7 +171,8 @@ static void verify_free(bool failed)
 static void inject_free(void)
 {
 	static const struct operation op = {
-		prepare_free, run_free, verify_free, close_device, .copies = 2, .needs_no_memory = true,
+		prepare_free, run_free, verify_free, close_device,
+		.copies = 2, .needs_no_memory = true,
 	};
 
 	walk(&op);
@@ -276,7 +277,8 @@ static void verify_info(bool failed)
 static void inject_info(void)
 {
 	static const struct operation op = {
-		open_device, run_info, verify_info, close_device, .copies = 2, .needs_no_memory = true,
+		open_device, run_info, verify_info, close_device,
+		.copies = 2, .needs_no_memory = true,
 	};
 
 	walk(&op);
@@ -297,7 +299,8 @@ static void verify_query(bool failed)
 static void inject_query(void)
 {
 	static const struct operation op = {
-		prepare_free, run_query, verify_query, close_device, .copies = 2, .needs_no_memory = true,
+		prepare_free, run_query, verify_query, close_device,
+		.copies = 2, .needs_no_memory = true,
 	};
 
 	walk(&op);
@@ -320,7 +323,8 @@ static void verify_stats(bool failed)
 static void inject_stats(void)
 {
 	static const struct operation op = {
-		prepare_free, run_stats, verify_stats, close_device, .copies = 2, .needs_no_memory = true,
+		prepare_free, run_stats, verify_stats, close_device,
+		.copies = 2, .needs_no_memory = true,
 	};
 
 	walk(&op);
@@ -356,7 +360,8 @@ static void verify_trim(bool failed)
 static void inject_trim(void)
 {
 	static const struct operation op = {
-		prepare_trim, run_trim, verify_trim, close_device, .copies = 2, .needs_no_memory = true,
+		prepare_trim, run_trim, verify_trim, close_device,
+		.copies = 2, .needs_no_memory = true,
 	};
 
 	walk(&op);
