@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "heap_world.h"
+#include "space.h"
 
 #define POKES_MAX	16
 
@@ -360,6 +361,9 @@ void damaged_heap_refuses(void)
 	REQUIRE(scene(), "no scene");
 	span_heap_stats(hw.heap, &was);
 	hw.heap->damaged = true;
+	/* It is said once. */
+	span_heap_damage(hw.heap, "again");
+	EXPECT_EQ(shim_take_warnings(), 0);
 	EXPECT_EQ(PTR_ERR_OR_ZERO(hw_request(1, 0, 0, GFP_KERNEL, 1)), -EIO);
 	EXPECT_EQ(PTR_ERR_OR_ZERO(hw_request(1, 0, 0, GFP_ATOMIC, 1)), -EIO);
 	EXPECT_EQ(span_heap_free(hw.heap, used(0)), -EIO);

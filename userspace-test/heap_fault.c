@@ -248,3 +248,32 @@ void drain_before_no_memory(void)
 	EXPECT_EQ(span_heap_destroy(hw.heap), 0);
 	EXPECT_EQ(fake_backing_exit(&hw.fake), 0);
 }
+
+/* The same where it is tables for a larger address space that cannot be had. */
+void drain_before_no_tables(void)
+{
+	struct span *span = ERR_PTR(-ENOMEM);
+	unsigned int n;
+
+	/* Used [0,5) and [5,25); free [25,64), one page too short. */
+	REQUIRE(hw_create(&eight) && hw_alloc(5, 0, 0, GFP_KERNEL) &&
+		hw_alloc(20, 0, 0, GFP_KERNEL), "scene");
+	hw.heap->drain = drain_last;
+	/* The first are span objects, without which nothing is searched for. */
+	for (n = 1; PTR_ERR_OR_ZERO(span) == -ENOMEM; n++) {
+		EXPECT_EQ(ndrained, 0);
+		shim_fail_nth(n);
+		span = hw_request(40, 0, 0, GFP_KERNEL, 9);
+	}
+	shim_fail_nth(0);
+	REQUIRE(!IS_ERR(span), "%ld", PTR_ERR(span));
+	EXPECT(n > 2, "no object was refused");
+	EXPECT_EQ(ndrained, 1);
+	EXPECT_EQ(span->node.base, 5);
+	EXPECT_EQ(hw.heap->arenas.npages, 64);
+	EXPECT_EQ(span_heap_free(hw.heap, span), 0);
+	EXPECT(hw_check(0), "after");
+	EXPECT_EQ(span_heap_free(hw.heap, hw.live[0].span), 0);
+	EXPECT_EQ(span_heap_destroy(hw.heap), 0);
+	EXPECT_EQ(fake_backing_exit(&hw.fake), 0);
+}

@@ -286,38 +286,78 @@ void long_searches(void)
 	hw_destroy();
 }
 
-static void free_behind(void)
-{
-	if (!nresched++)
-		EXPECT(hw_free(hw_at(16384)), "the page before the last hole");
-}
-
-/*
- * While a search lets others have the lock, the last span becomes long enough, but
- * begins behind the search: the heap must search again, and not grow by nothing.
- */
-void freed_behind_a_search(void)
+/* 1025 holes [16n + 1, 16n + 8), none aligned; the address space ends with the last. */
+static bool holes(void)
 {
 	const struct geometry geometry = {
 		.order = 3, .arena = 8, .limit = 60000, .retain = -1,
 	};
 	unsigned int i;
 
-	/* 1025 holes [16n + 1, 16n + 8); the address space ends with the last. */
-	REQUIRE(hw_create(&geometry), "scene");
+	if (!hw_create(&geometry))
+		return false;
 	for (i = 0; i < 1025; i++)
-		REQUIRE((!i || hw_alloc(8, 0, 0, GFP_KERNEL)) &&
-			hw_alloc(1, 0, 0, GFP_KERNEL) && hw_alloc(7, 0, 0, GFP_KERNEL), "scene");
+		if ((i && !hw_alloc(8, 0, 0, GFP_KERNEL)) ||
+		    !hw_alloc(1, 0, 0, GFP_KERNEL) || !hw_alloc(7, 0, 0, GFP_KERNEL))
+			return false;
 	for (i = 0; i < 1025; i++)
-		REQUIRE(hw_free(hw_at(16 * i + 1)), "scene");
-	EXPECT_EQ(hw.heap->arenas.npages, 16392);
+		if (!hw_free(hw_at(16 * i + 1)))
+			return false;
 	nresched = 0;
-	shim_resched_hook = free_behind;
-	REQUIRE(hw_alloc(5, 8, 0, GFP_KERNEL), "aligned");
+	return hw.heap->arenas.npages == 16392;
+}
+
+/* In which search it happens; before, the heap is only changed. */
+static unsigned int free_in_search;
+
+static void free_behind(void)
+{
+	nresched++;
+	if (nresched < free_in_search)
+		EXPECT(hw_quarantine(hw_at(8)), "which frees nothing");
+	else if (nresched == free_in_search)
+		EXPECT(hw_free(hw_at(16384)) && hw_free(hw_at(16376)), "before the last hole");
+}
+
+/*
+ * While a search lets others have the lock, the last span becomes long enough, but
+ * begins behind the search: the heap must search again, and not grow by nothing.
+ * After the second search it is the plan to grow that finds out.
+ */
+void freed_behind_a_search(void)
+{
+	for (free_in_search = 1; free_in_search <= 2; free_in_search++) {
+		REQUIRE(holes(), "scene");
+		shim_resched_hook = free_behind;
+		REQUIRE(hw_alloc(5, 8, 0, GFP_KERNEL), "aligned");
+		shim_resched_hook = NULL;
+		EXPECT(nresched >= free_in_search, "%u searches let go", nresched);
+		EXPECT_EQ(hw.live[hw.nlive - 1].base, 16376);
+		EXPECT_EQ(hw.heap->arenas.npages, 16392);
+		EXPECT(hw_verify_all(), "after");
+		hw_destroy();
+	}
+}
+
+static void damage_it(void)
+{
+	nresched++;
+	hw.heap->damaged = true;
+}
+
+/* A search that gets the lock back on a damaged heap goes no further, and nothing grows. */
+void damaged_behind_a_search(void)
+{
+	struct span *span;
+
+	REQUIRE(holes(), "scene");
+	shim_resched_hook = damage_it;
+	span = hw_request(5, 8, 0, GFP_KERNEL, 1);
 	shim_resched_hook = NULL;
-	EXPECT(nresched, "nobody had the lock");
-	EXPECT_EQ(hw.live[hw.nlive - 1].base, 16384);
+	EXPECT_EQ(PTR_ERR_OR_ZERO(span), -EIO);
+	EXPECT_EQ(nresched, 1);
 	EXPECT_EQ(hw.heap->arenas.npages, 16392);
+	hw.heap->damaged = false;
 	EXPECT(hw_verify_all(), "after");
 	hw_destroy();
 }

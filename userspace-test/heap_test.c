@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	56
+#define NCASES	58
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -51,6 +51,7 @@ static const struct ktap_case cases[] = {
 	{ "a fatal signal ends an allocation and loses nothing", fatal_signal },
 	{ "a fatal signal while pages are zeroed", fatal_signal_while_zeroing },
 	{ "what can be drained is before memory is missing", drain_before_no_memory },
+	{ "what can be drained is before tables are missing", drain_before_no_tables },
 	{ "two claims race for a granule: one block goes back", race_for_a_granule },
 	{ "a refusal does not matter when the other claim had luck", race_won_before_failure },
 	{ "the other claim of a granule fails and goes back", race_lost_by_failure },
@@ -59,6 +60,7 @@ static const struct ktap_case cases[] = {
 	{ "no tables, but somebody else has grown the heap", race_won_before_growth_fails },
 	{ "long searches let others have the lock", long_searches },
 	{ "what is freed behind a search is found", freed_behind_a_search },
+	{ "a heap is found damaged in the middle of a search", damaged_behind_a_search },
 	{ "a granule turns scattered under a contiguous claim", race_contig_scattered },
 	{ "any operation inside any other, three deep", race_everything_in_the_hook },
 	{ "a check in batches on a changing heap", check_in_batches_of_a_changing_heap },

@@ -189,6 +189,7 @@ void create_failures(void);
 void fatal_signal(void);
 void fatal_signal_while_zeroing(void);
 void drain_before_no_memory(void);
+void drain_before_no_tables(void);
 
 /* heap_race.c */
 void race_for_a_granule(void);
@@ -199,6 +200,7 @@ void race_of_two_growths(void);
 void race_won_before_growth_fails(void);
 void long_searches(void);
 void freed_behind_a_search(void);
+void damaged_behind_a_search(void);
 void race_contig_scattered(void);
 void race_everything_in_the_hook(void);
 void check_in_batches_of_a_changing_heap(void);

@@ -297,4 +297,15 @@ MUTANTS = [
 	 '\tif (!growth.narenas)\n'
 	 '\t\treturn 0;\n',
 	 ''),
+	('no drain when tables cannot be had', 'claim.c',
+	 '\t\theap->drain(heap->drain_priv);\n'
+	 '\t\terr = 0;\n'
+	 '\t}\n'
+	 '\tlock_claim',
+	 '\t}\n'
+	 '\tlock_claim'),
+	('the plan grows by what is there', 'space.c',
+	 '\tif (end <= arenas->npages)\n'
+	 '\t\treturn 0;\n',
+	 ''),
 ]
