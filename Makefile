@@ -23,7 +23,7 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 
 .DEFAULT_GOAL := all
 # Slower tiers of the tests have verbs of their own.
-.PHONY: all modules modules_install run shell test test-mutants test-arm64 test-debug \
+.PHONY: all modules modules_install run shell test test-mutants coverage test-arm64 test-debug \
 	test-kcsan fuzz stress check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
@@ -60,6 +60,11 @@ check:
 ## test-mutants      plant bugs in a copy of the core: the fast tests must see each
 test-mutants:
 	@userspace-test/mutants/run.py
+
+## coverage          how much of the core the user-space tests reach; too little fails
+coverage:
+	@$(VM)/deps.sh coverage
+	@userspace-test/coverage/run.py
 
 ## test-arm64        the module on arm64, with pages of 4 and of 16 KiB
 test-arm64:
