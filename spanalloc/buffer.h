@@ -25,7 +25,7 @@ struct vm_area_struct;
 
 /**
  * struct span_buffer - an allocation of a program
- * @ref: held by the handle in an open file and by each internal file of a
+ * @ref: held by each handle in an open file and by each internal file of a
  *       mapping; without references, and with no page pinned, the span is freed
  * @heap: the heap it came from (invariant)
  * @span: its pages (invariant)

@@ -11,7 +11,7 @@
  * growing structures exist once.
  *
  * A handle is made known only after the reply has been copied out, and forgotten
- * for good only then: a call that fails leaves everything as it was, and no other
+ * for good only then: a call that fails makes and destroys nothing, and no other
  * thread can guess a handle and free it while the call is still under way.
  */
 

@@ -17,8 +17,8 @@
  * pages return when all parts are given up.
  *
  * Locking: each open file has a mutex for its handles. It nests in mmap_lock,
- * since .mmap takes it; so nothing is copied from or to user space while it is
- * held. Only reserving a handle allocates under it.
+ * since .mmap takes it; so nothing is allocated, and nothing copied from or to user
+ * space, while it is held. Reserving a number needs the array's own lock only.
  */
 
 #include <linux/err.h>
@@ -32,13 +32,13 @@
 
 /**
  * struct span_file - an open file
- * @lock: protects all below, and what @handles leads to
+ * @lock: protects @by_offset, what @handles leads to, and changes of both
  * @handles: struct span_handle by id; a reserved id reads as NULL
- * @next_id: where the search for a free id begins
+ * @next_id: where the search for a free id begins (the array's lock)
  * @by_offset: struct span_handle by pgoff
  */
 struct span_file {
-	struct mutex lock;	/* protects all that follows */
+	struct mutex lock;	/* protects handles and by_offset */
 	struct xarray handles;
 	u32 next_id;
 	struct rb_root by_offset;
@@ -93,10 +93,9 @@ struct span_handle *span_handle_reserve(struct span_file *sf)
 
 	if (!handle)
 		return ERR_PTR(-ENOMEM);
-	mutex_lock(&sf->lock);
+	/* Not under the file's lock: whoever waits for that in mmap() cannot be killed. */
 	err = xa_alloc_cyclic(&sf->handles, &handle->id, NULL, XA_LIMIT(1, U32_MAX),
 			      &sf->next_id, GFP_KERNEL);
-	mutex_unlock(&sf->lock);
 	if (err >= 0)
 		return handle;
 	kfree(handle);
@@ -138,8 +137,8 @@ void span_handle_publish(struct span_file *sf, struct span_handle *handle)
  * span_handle_withdraw() - take a handle out of everybody's reach
  * @sf: the open file
  * @id: names the handle
- * @shared: set to whether its pages are in use otherwise: mapped, or a part of a
- *          buffer that other handles name parts of
+ * @shared: set to whether its pages are in use otherwise at this moment: mapped, or a
+ *          part of a buffer that other handles name parts of
  *
  * The number stays reserved, so that the handle can be published again.
  *

@@ -26,8 +26,9 @@
  * tables still hold references, and the pin gate sends the buffer to quarantine.
  *
  * Locking: .mmap runs under mmap_lock for writing, .fault under mmap_lock for
- * reading or the lock of the VMA. Both take the heap's lock inside span_heap_run()
- * and nothing else.
+ * reading or the lock of the VMA. Both take the heap's lock inside span_heap_run().
+ * If .mmap fails at once and drops the last reference, that is the end of the buffer
+ * under mmap_lock (see buffer.c).
  */
 
 #include <linux/anon_inodes.h>

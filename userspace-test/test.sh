@@ -166,6 +166,7 @@ part_debug() {
 		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
 		stream 132 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
 		stream 196 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
+		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=1800 vm/races.sh
 		stream 29 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
 		stream 30 "stress, Linux $name" env SERIES="$name" vm/stress.sh
 	done
@@ -180,6 +181,13 @@ part_kcsan() {
 	done
 }
 
+# run_part NAME: a part without a single check is no part.
+run_part() {
+	local before=$((passed + failed))
+	"part_$1"
+	[[ $((passed + failed)) -gt $before ]] || fail "nothing was checked: $1"
+}
+
 # The least number of checks of a whole run.
 CHECKS_MIN=813
 
@@ -188,7 +196,7 @@ main() {
 	[[ $# -gt 0 ]] || parts=(static build user kunit vm)
 	for part in "${parts[@]}"; do
 		case $part in
-		static | build | user | kunit | vm | stress | arm64 | debug | kcsan) "part_$part" ;;
+		static | build | user | kunit | vm | stress | arm64 | debug | kcsan) run_part "$part" ;;
 		*)
 			echo "usage: test.sh [static|build|user|kunit|vm|stress|arm64|debug|kcsan]..." >&2
 			exit 2

@@ -45,7 +45,7 @@
 #define FUNCTION_LEN	64
 #define LINE_LEN	192
 
-/* Less than what the kernel calls a lockup. */
+/* Less than what the kernel calls a soft lockup. */
 static unsigned int limit_ms = 15000;
 module_param(limit_ms, uint, 0644);
 MODULE_PARM_DESC(limit_ms, "how long a task is held at most, in milliseconds");
@@ -142,6 +142,8 @@ static void unwatch(struct place *place)
 
 static void cancel(void)
 {
+	/* Or whoever is held would be waited for to the end. */
+	atomic_cmpxchg(&state, STATE_HELD, STATE_LATE);
 	unwatch(&hold);
 	unwatch(&until);
 	atomic_set(&state, STATE_IDLE);

@@ -28,7 +28,7 @@ STORE=$CACHE/fuzz
 MINIMISE_SECONDS=30
 
 WORK=$(mktemp -d)
-trap 'rm -rf "$WORK"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$WORK"' EXIT
 
 build() {
 	vm/deps.sh user fuzz
@@ -140,7 +140,7 @@ judge() {
 		echo "# it does not notice when the model lies"
 		return 1
 	fi
-	if [[ $(<"$WORK/$1.status") -ne 0 ]]; then
+	if [[ $(cat "$WORK/$1.status") != 0 ]]; then
 		tell "$1"
 		return 1
 	fi

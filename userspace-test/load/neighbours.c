@@ -41,8 +41,7 @@ static void tell(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return;
+	CHECK_OK(fd);
 	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 }

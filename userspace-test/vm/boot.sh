@@ -26,7 +26,7 @@ SERIES=${SERIES:-6.1}
 TIMEOUT=120
 MEM=''
 CPUS=2
-LOG=''
+KEPT_LOG=''
 APPEND=''
 DISK=''
 SCRIPT=''
@@ -48,7 +48,7 @@ parse_options() {
 		--add) ADDS+=("$2") ;;
 		--init) need_file "$2"; SCRIPT=$2 ;;
 		--timeout) TIMEOUT=$2 ;;
-		--log) LOG=$2 ;;
+		--log) KEPT_LOG=$2 ;;
 		--mem) MEM=$2 ;;
 		--cpus) CPUS=$2 ;;
 		--append) APPEND=$2 ;;
@@ -82,6 +82,7 @@ disk_modules() {
 		esac
 	done < <(modprobe -d "$root" -S "$RELEASE" --show-depends -a virtio_pci virtio_blk |
 		sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++')
+	[[ $count -gt 10 ]] || die "no modules for disks in Linux $RELEASE"
 }
 
 # add_file STAGE SRC DEST
@@ -186,23 +187,31 @@ judge() {
 		failed=1
 	fi
 	"$VM_DIR/scan-log.sh" "$LOG" || failed=1
-	if [[ $failed -ne 0 && $LOG = "$TMP"/* ]]; then
+	if [[ $failed -ne 0 && -z $KEPT_LOG ]]; then
 		cp "$LOG" "$CACHE/failed-boot.log"
 		note "the whole log: $CACHE/failed-boot.log"
 	fi
 	return "$failed"
 }
 
+clean_up() {
+	[[ -z $KEPT_LOG || ! -s $TMP/console.log ]] || cp "$TMP/console.log" "$KEPT_LOG"
+	rm -rf "$TMP"
+}
+
 main() {
 	local kernel start=$SECONDS status=0
 	parse_options "$@"
+	# What is left of another run is no log of this one, however it ends.
+	[[ -z $KEPT_LOG ]] || rm -f "$KEPT_LOG"
+	TMP=$(mktemp -d)
+	trap clean_up EXIT
 	"$VM_DIR/deps.sh" vm
 	kernel=$("$VM_DIR/kernel.sh" "$SERIES")
 	eval "$kernel"
 	[[ -n $IMAGE ]] || die "Linux $RELEASE is here as source only: there is no image to boot"
-	TMP=$(mktemp -d)
-	trap 'rm -rf "$TMP"' EXIT
-	LOG=${LOG:-$TMP/console.log}
+	# Of this run alone: another one may keep its log under the same name.
+	LOG=$TMP/console.log
 	: >"$LOG"
 	mkdir "$TMP/stage"
 	make_initramfs "$TMP/stage" "$TMP/initramfs"

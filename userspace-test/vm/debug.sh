@@ -18,12 +18,13 @@ set -euo pipefail
 
 # boot OPTION...: what the guest says goes to the log.
 boot() {
+	rm -f "$LOG"
 	"$VM_DIR/boot.sh" --series "$NAME" --timeout "${TIMEOUT:-300}" --log "$LOG" "$@" \
 		>/dev/null 2>"$TMP/boot"
 }
 
 run_kunit() {
-	local built options=() item status=0
+	local built options=() item status=0 verdict=0
 	built=$("$VM_DIR/build-module.sh" "$NAME") || die "the module does not build"
 	while read -r item; do
 		options+=(--ko "$item")
@@ -32,8 +33,10 @@ run_kunit() {
 		${STRESS_MS:+--append "spanalloc_kunit.stress_ms=$STRESS_MS"} || status=$?
 	[[ $NAME = 6.1-* ]] && OLD_KERNEL=yes || OLD_KERNEL=
 	export OLD_KERNEL
-	"$VM_DIR/kunit-verdict.sh" "$LOG" || true
-	ktap_plan 2
+	need_file "$LOG"
+	"$VM_DIR/kunit-verdict.sh" "$LOG" || verdict=$?
+	ktap_plan 3
+	ktap 'no suite and no case is missing or bad' test "$verdict" -eq 0
 	ktap 'every suite is in debugfs' \
 		grep -qE "^guest-kunit: $(suites) suites in debugfs" <(tr -d '\r' <"$LOG")
 	ktap 'loaded, run, unloaded; no trouble, nothing left' guest_succeeded "$status"
@@ -114,6 +117,7 @@ run_sins() {
 	module=$(build_sins 2>"$TMP/build") || { cat "$TMP/build" >&2; die "the sins do not build"; }
 	# KASAN would report but the first.
 	boot --ko "$module" --init "$VM_DIR/guest-sins.sh" --append kasan_multi_shot || status=$?
+	need_file "$LOG"
 	tr -d '\r' <"$LOG" >"$TMP/log"
 	mapfile -t sins < <("sins_of_${NAME#*-}")
 	mapfile -t found < <("found_of_${NAME#*-}")

@@ -7,7 +7,7 @@
 # it, and unloading while a page is pinned. Ends with status 0 only if every step
 # held.
 #
-# With a disk, direct I/O is tested on it. On x86-64 the whole set runs once more as a
+# Direct I/O is tested on the disk. On x86-64 the whole set runs once more as a
 # 32-bit program, /bin/device_test32. Arguments of the kernel's command line:
 # device_cases=PATTERN restricts the main runs.
 
@@ -65,7 +65,8 @@ unload_with_a_pin() {
 	rm -f /tmp/to /tmp/from
 }
 
-[ ! -b /dev/vda ] || export SPANALLOC_TEST_DISK=/dev/vda
+[ -b /dev/vda ] || fail "there is no disk"
+export SPANALLOC_TEST_DISK=/dev/vda
 # A kernel that looks at each of its accesses to memory takes its time.
 case $(uname -r) in
 *-debug | *-kcsan) export SPANALLOC_TEST_PATIENCE=20 ;;

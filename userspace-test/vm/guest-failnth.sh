@@ -42,8 +42,9 @@ hold_console() {
 
 # The log must reach back to where the console fell silent, or something was lost.
 release_console() {
-	dmesg >/tmp/log
+	# First the console: what is said in between is heard twice, rather than not at all.
 	dmesg -n 8
+	dmesg >/tmp/log
 	grep -q "$MARK" /tmp/log || fail "the kernel's log is too short"
 	sed "1,/$MARK/d" /tmp/log | awk -f /lib/spanalloc/explain-log.awk
 }

@@ -56,7 +56,10 @@ prepare
 cd /root || exit 1
 load_disk_modules
 status=0
-echo VM-START
+# At the begin of a line, whatever the kernel is saying.
+dmesg -n 1
+printf '\nVM-START\n'
+dmesg -n 8
 if [ -e /guest/run ]; then
 	/bin/busybox sh /guest/run </dev/null
 	status=$?

@@ -91,7 +91,7 @@ NR == FNR {
 	else if (!good)
 		say_with_log(0, title)
 	else if (/# SKIP/)
-		say(old_kernel == "yes", title " (skipped)")
+		say(old_kernel == "yes", title (old_kernel == "yes" ? " # SKIP" : " (skipped)"))
 	else
 		say(1, title)
 	seen[name] = 1

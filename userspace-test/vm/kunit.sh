@@ -153,7 +153,10 @@ run_kernel() {
 # judge WHERE LOG: the cases, and what else there is to be read in the log.
 judge() {
 	local status=0
-	results "$1" < <("$VM_DIR/kunit-verdict.sh" "$2" 2>&1 || true)
+	"$VM_DIR/kunit-verdict.sh" "$2" >"$TMP/verdict" 2>&1 || status=1
+	results "$1" <"$TMP/verdict"
+	result "$status" "$1: no suite and no case is missing or bad"
+	status=0
 	grep -q 'Brought up 1 node, 2 CPUs' "$2" || status=1
 	result "$status" "$1: on two processors"
 	status=0

@@ -8,7 +8,8 @@
  * size, or its unknown tail cleared. A structure shorter than its first version
  * is refused with EINVAL, an unknown command with ENOTTY. Fields called reserved
  * and flags that are not listed here must be zero (else EINVAL). A call that
- * fails makes and destroys no allocation. Any call can fail with EFAULT.
+ * fails makes and destroys no allocation, and what it leaves in fields marked "out"
+ * means nothing. Any call can fail with EFAULT.
  *
  * Lengths, alignments and bases are in pages of the machine's page size; offsets
  * for mmap() are in bytes.
@@ -93,7 +94,7 @@ struct spanalloc_alloc {
  * The handle and the offset are dead at once. Mappings go on working; the pages
  * return when the last one is gone, no other handle names a part of the same
  * allocation, and nothing in the kernel uses them any more. @state tells of the
- * first two.
+ * first two, as they are at the time of the call.
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved).
  */
@@ -251,7 +252,8 @@ struct spanalloc_trim {
  * another. The memory of the allocation returns when all its parts are given up.
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved, no
- * pages for one of the parts), ENOSPC (no handle left), ENOMEM.
+ * pages for one of the parts), ENOSPC (no handle left), ENOMEM. ENOENT and EINVAL can
+ * come from a free or a split of the same handle in another thread, too.
  */
 struct spanalloc_split {
 	__u32 handle;
