@@ -33,12 +33,12 @@
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
 #include <linux/kprobes.h>
-#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
 /* Length of "module:function". */
@@ -95,14 +95,15 @@ static bool let_go(void)
 
 static int on_hold(struct kprobe *probe, struct pt_regs *regs)
 {
-	ktime_t end;
+	u64 end;
 
 	if (!is_current(&hold) || atomic_inc_return(&hits) != nth)
 		return 0;
-	end = ktime_add_ms(ktime_get(), limit_ms);
+	/* A probe may be like an NMI; other clocks have a lock. */
+	end = ktime_get_mono_fast_ns() + (u64)limit_ms * NSEC_PER_MSEC;
 	atomic_set(&state, STATE_HELD);
 	while (atomic_read(&state) == STATE_HELD) {
-		if (ktime_after(ktime_get(), end))
+		if (ktime_get_mono_fast_ns() > end)
 			atomic_cmpxchg(&state, STATE_HELD, STATE_LATE);
 		cpu_relax();
 	}
