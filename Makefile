@@ -49,7 +49,7 @@ run:
 shell:
 	@$(VM)/shell.sh
 
-## test              all tests
+## test              the fast tests; the slower ones have verbs of their own
 test:
 	@userspace-test/test.sh
 
