@@ -20,9 +20,13 @@ unloaded() {
 	! grep . /proc/modules || fail "modules are still loaded"
 }
 
-# Its tables may have overflowed, or a report of any detector have turned it off.
+# Its tables may have overflowed, or a report of any detector have turned it off. Why, the
+# kernel has said, though perhaps not to the console.
 lockdep_is_on() {
-	grep -q '^ *debug_locks: *1$' /proc/lockdep_stats || fail "lockdep is off"
+	grep -q '^ *debug_locks: *1$' /proc/lockdep_stats && return
+	fail "lockdep is off"
+	grep debug_locks /proc/lockdep_stats
+	dmesg | grep -m 1 -A 60 -E 'BUG|WARNING|INFO: |Disabling lock debugging'
 }
 
 # It has no switch; that it reports, the planted bugs of debug.sh show.
@@ -80,6 +84,8 @@ kcsan_is_on() {
 	grep -q '^setup_watchpoints: [1-9]' "$DEBUGFS/kcsan" || fail "KCSAN watches nothing"
 }
 
+# The script may have asked for fewer messages; kmemleak's are mere notices.
+dmesg -n 8
 unloaded
 case $(uname -r) in
 *-debug)
