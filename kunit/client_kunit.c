@@ -407,7 +407,7 @@ static void hard_interrupts_may_use_a_heap(struct kunit *test)
 	span = alloc(test, 40, 0);
 	fill(test, span, 1);
 	spanalloc_free(test->priv, span);
-	irq.work = IRQ_WORK_INIT_HARD(use_in_interrupt);
+	irq.work = IRQ_WORK_INIT(use_in_interrupt);
 	KUNIT_EXPECT_TRUE(test, irq_work_queue(&irq.work));
 	irq_work_sync(&irq.work);
 	KUNIT_EXPECT_TRUE(test, irq.hard);

@@ -19,7 +19,7 @@
 #include "fixture.h"
 
 static const struct spanalloc_attr standard = {
-	.name = "fixture",
+	.name = "kunit_fixture",
 	.nid = NUMA_NO_NODE,
 	.granule_order = FIXTURE_ORDER,
 	.arena_pages = FIXTURE_ARENA,

@@ -337,7 +337,7 @@ static void interrupts_and_threads_share_a_heap(struct kunit *test)
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "task context only on PREEMPT_RT");
 	worker = start(test);
-	irq.work = IRQ_WORK_INIT_HARD(use_in_interrupt);
+	irq.work = IRQ_WORK_INIT(use_in_interrupt);
 	while (time_before(jiffies, end)) {
 		irq_work_queue(&irq.work);
 		irq_work_sync(&irq.work);
