@@ -51,7 +51,7 @@ nothing_is_leaked() {
 ORPHANS='
 /^Page allocated/ { records++; text = ""; owner = "" }
 { text = text $0 "\n" }
-/^ / && owner == "" && !/alloc.*page|page.*alloc|get_page_from_freelist|prep_new_page|get_free|folio_alloc/ {
+/^ / && owner == "" && !/alloc.*page|page.*alloc|post_alloc|folio_alloc|prep_new_page|get_(free_)?page/ {
 	owner = $1
 	if (owner ~ /^0x/)
 		orphan = 1

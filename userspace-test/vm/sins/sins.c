@@ -21,13 +21,13 @@ static char *sin = "";
 module_param(sin, charp, 0444);
 MODULE_PARM_DESC(sin, "which sin to commit");
 
-/* Several, for the address of one may stay somewhere by chance. */
+/* Many, for the slab allocator may remember the addresses of the latest for a while. */
 static int leak(void)
 {
 	char *p;
 	int i;
 
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 500; i++) {
 		p = kmalloc(200, GFP_KERNEL);
 		OPTIMIZER_HIDE_VAR(p);
 	}
