@@ -51,7 +51,8 @@ nothing_is_leaked() {
 ORPHANS='
 /^Page allocated/ { records++; text = ""; owner = "" }
 { text = text $0 "\n" }
-/^ / && owner == "" && !/alloc.*page|page.*alloc|post_alloc|folio_alloc|prep_new_page|get_(free_)?page/ {
+/alloc.*page|page.*alloc|post_alloc|folio_alloc|prep_new_page|get_(free_)?page/ { next }
+/^ / && owner == "" {
 	owner = $1
 	if (owner ~ /^0x/)
 		orphan = 1
