@@ -168,7 +168,7 @@ part_debug() {
 		stream 365 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
 		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=1800 vm/races.sh
 		stream 29 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
-		stream 30 "stress, Linux $name" env SERIES="$name" vm/stress.sh
+		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=900 vm/stress.sh
 	done
 }
 
@@ -177,7 +177,8 @@ part_kcsan() {
 	for name in $KCSAN_KERNELS; do
 		stream 3 "planted race, Linux $name" vm/debug.sh "$name" sins
 		stream 130 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
-		stream 30 "stress, Linux $name" env SERIES="$name" vm/stress.sh
+		stream 24 "torture, Linux $name" env SERIES="$name" SECONDS_LONG=20 vm/torture.sh
+		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=900 vm/stress.sh
 	done
 }
 

@@ -70,7 +70,7 @@ static void judge_processes(const pid_t *pids)
 	size_t i;
 
 	/* SIGALRM ends who waits in vain; what is left then is init's. */
-	alarm(load->end - seconds_now() + GRACE_SECONDS);
+	alarm(load->end - seconds_now() + GRACE_SECONDS * patience());
 	for (i = 0; i < NPROCESSES; i++) {
 		status = child_status(pids[i]);
 		if (WIFSIGNALED(status))
