@@ -9,7 +9,7 @@
  * is refused with EINVAL, an unknown command with ENOTTY. Fields called reserved
  * and flags that are not listed here must be zero (else EINVAL). A call that
  * fails makes and destroys no allocation, and what it leaves in fields marked "out"
- * means nothing. Any call can fail with EFAULT.
+ * means nothing, unless a flag asks for it. Any call can fail with EFAULT.
  *
  * Lengths, alignments and bases are in pages of the machine's page size; offsets
  * for mmap() are in bytes.
@@ -28,6 +28,8 @@
 /* Features, reported by SPANALLOC_IOC_INFO. */
 #define SPANALLOC_FEATURE_CONTIG	(1ULL << 0)	/* SPANALLOC_ALLOC_CONTIG */
 #define SPANALLOC_FEATURE_SPLIT		(1ULL << 1)	/* SPANALLOC_IOC_SPLIT */
+#define SPANALLOC_FEATURE_MMAP		(1ULL << 2)	/* mmap() at offset 0 allocates */
+#define SPANALLOC_FEATURE_EXPORT	(1ULL << 3)	/* SPANALLOC_IOC_EXPORT */
 
 /**
  * struct spanalloc_info - what the module is and can do
@@ -51,6 +53,13 @@ struct spanalloc_info {
 
 /* Physically contiguous; at most one granule long. */
 #define SPANALLOC_ALLOC_CONTIG		(1U << 0)
+/*
+ * mmap() enters all pages into the page table; otherwise that is done as they are
+ * touched, some at a time, or all at once if mmap() is told MAP_POPULATE.
+ */
+#define SPANALLOC_ALLOC_POPULATE	(1U << 1)
+/* If the call fails with EDQUOT, ENOSPC or ENOMEM, say in @largest_pages what would do. */
+#define SPANALLOC_ALLOC_REPORT		(1U << 2)
 
 /**
  * struct spanalloc_alloc - make an allocation
@@ -60,17 +69,25 @@ struct spanalloc_info {
  * @flags: in: SPANALLOC_ALLOC_*
  * @handle: out: names the allocation in this open file; never 0
  * @offset: out: where mmap() of this open file finds the allocation's first byte
+ * @largest_pages: in: zero; out: zero, or with SPANALLOC_ALLOC_REPORT and one of its
+ *                 errors the longest run that limits and address space have room
+ *                 for at this moment, at any base. The system's memory is not
+ *                 taken into account
  * @reserved: in: zero; out: zero
  *
  * Memory arrives zeroed, and all of it is there when the call returns. An
  * allocation lives until it is freed or its file is closed, and after that
- * for as long as it is mapped or a page of it is in use by the kernel, for direct
- * I/O for instance.
+ * for as long as it is mapped or exported, or a page of it is in use by the kernel,
+ * for direct I/O for instance.
+ *
+ * It is charged, until its pages are back in the heap, to this open file, to all
+ * programs together, and to the calling user's RLIMIT_MEMLOCK (CAP_IPC_LOCK
+ * exempts from the last).
  *
  * Errors: EINVAL (length, alignment, flag, reserved field, a contiguous length
- * above a granule), EDQUOT (the heap's limit leaves too few pages), ENOSPC
- * (no free run is long enough), ENOMEM (the system has no memory),
- * EINTR (a fatal signal), EIO (the heap was found damaged).
+ * above a granule), EDQUOT (one of these limits or the heap's leaves too few
+ * pages), ENOSPC (no free run is long enough, or no handle is left), ENOMEM (the
+ * system has no memory), EINTR (a fatal signal), EIO (the heap was found damaged).
  */
 struct spanalloc_alloc {
 	__u64 npages;
@@ -78,7 +95,8 @@ struct spanalloc_alloc {
 	__u32 flags;
 	__u32 handle;
 	__u64 offset;
-	__u64 reserved[2];
+	__u64 largest_pages;
+	__u64 reserved;
 };
 
 /* struct spanalloc_free: @state */
@@ -91,10 +109,10 @@ struct spanalloc_alloc {
  * @state: out: SPANALLOC_FREE_*
  * @reserved: in: zero; out: zero
  *
- * The handle and the offset are dead at once. Mappings go on working; the pages
- * return when the last one is gone, no other handle names a part of the same
- * allocation, and nothing in the kernel uses them any more. @state tells of the
- * first two, as they are at the time of the call.
+ * The handle and the offset are dead at once. Mappings and exports go on working;
+ * the pages return when the last one is gone, no other handle names a part of the
+ * same allocation, and nothing in the kernel uses them any more. @state tells of
+ * all but the last, as it is at the time of the call.
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved).
  */
@@ -107,6 +125,7 @@ struct spanalloc_free {
 
 /* struct spanalloc_query: @state */
 #define SPANALLOC_QUERY_CONTIG		(1U << 0)	/* physically contiguous as a whole */
+#define SPANALLOC_QUERY_PINNED		(1U << 1)	/* in use by the kernel, see below */
 
 /**
  * struct spanalloc_query - what is known of an allocation, or of a part of one
@@ -120,7 +139,14 @@ struct spanalloc_free {
  * @nmaps: out: mmap() calls whose mappings are not all gone, of the whole
  *         allocation if this is a part
  * @state: out: SPANALLOC_QUERY_*
+ * @nhandles: in: zero; out: handles that name the allocation or a part of it
+ * @nexports: in: zero; out: exports of it or of parts that are not closed
  * @reserved: in: zero; out: zero
+ *
+ * Handles, mappings and exports are what keeps an allocation. One that is kept by
+ * none, but has pages that the kernel uses still, is in quarantine: no handle
+ * leads to it, and SPANALLOC_IOC_FILE counts it. SPANALLOC_QUERY_PINNED says that
+ * it would get there: a page is in use, though nothing is mapped or exported.
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved).
  */
@@ -133,7 +159,9 @@ struct spanalloc_query {
 	__u64 nruns;
 	__u32 nmaps;
 	__u32 state;
-	__u64 reserved[2];
+	__u32 nhandles;
+	__u32 nexports;
+	__u64 reserved;
 };
 
 /**
@@ -219,11 +247,17 @@ struct spanalloc_heap_stats {
 	__u64 scavenged_pages;
 };
 
+/*
+ * First bring back what is held out of the heap: allocations in quarantine that
+ * nothing uses any more.
+ */
+#define SPANALLOC_TRIM_DRAIN		(1U << 0)
+
 /**
  * struct spanalloc_trim - return idle memory to the system
  * @npages: in: return at least this many pages, in whole granules, from the
- *          highest address down; ~0 means all
- * @flags: in: zero
+ *          highest address down; ~0 means all. Zero only with SPANALLOC_TRIM_DRAIN
+ * @flags: in: SPANALLOC_TRIM_*
  * @reserved: in: zero
  * @released: out: pages returned
  *
@@ -264,6 +298,104 @@ struct spanalloc_split {
 	__u64 offset;
 };
 
+/* Set the open file's limit. */
+#define SPANALLOC_FILE_SET_LIMIT	(1U << 0)
+
+/**
+ * struct spanalloc_file - what an open file holds and may hold
+ * @flags: in: SPANALLOC_FILE_*
+ * @nhandles: in: zero; out: its handles
+ * @limit_pages: in: with SPANALLOC_FILE_SET_LIMIT the new limit, else zero; out: its
+ *               limit, ~0 if there is none
+ * @pages: in: zero; out: pages charged to it: of all allocations made through it
+ *         that are not back in the heap
+ * @quarantined_pages: in: zero; out: of these, pages given up, but still in use by
+ *                     the kernel
+ * @allocs: in: zero; out: its successful allocations
+ * @fails: in: zero; out: its allocations that failed, for whatever reason
+ * @device_pages: in: zero; out: pages charged to all open files together
+ * @device_limit_pages: in: zero; out: the limit of these, ~0 if there is none
+ * @reserved: in: zero; out: zero
+ *
+ * A limit below what is held is legal: it keeps the file from getting more. A limit
+ * above the module's parameter file_max_pages needs CAP_SYS_RESOURCE in the initial
+ * user namespace.
+ *
+ * Errors: EINVAL (flags, reserved or out fields that are not zero), EPERM.
+ */
+struct spanalloc_file {
+	__u32 flags;
+	__u32 nhandles;
+	__u64 limit_pages;
+	__u64 pages;
+	__u64 quarantined_pages;
+	__u64 allocs;
+	__u64 fails;
+	__u64 device_pages;
+	__u64 device_limit_pages;
+	__u64 reserved[2];
+};
+
+/**
+ * struct spanalloc_run - a physically contiguous run of pages
+ * @index: its first page, counted from the handle's first page
+ * @npages: its length
+ * @address: its physical address, or 0 unless the caller has CAP_SYS_ADMIN in the
+ *           initial user namespace
+ */
+struct spanalloc_run {
+	__u64 index;
+	__u64 npages;
+	__u64 address;
+};
+
+/**
+ * struct spanalloc_runs - the physically contiguous runs of an allocation
+ * @handle: in: what alloc or split returned
+ * @flags: in: zero
+ * @index: in: the page to begin with, counted from the handle's first page; out: the
+ *         page after the last run told, which is where to go on
+ * @runs: in: address of an array of struct spanalloc_run
+ * @nruns: in: its length, at least 1; out: how many were told; 0 if @index is the
+ *         handle's length
+ * @reserved: in: zero; out: zero
+ *
+ * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved, no room
+ * for a run, @index beyond the handle's length), EINTR (a fatal signal).
+ */
+struct spanalloc_runs {
+	__u32 handle;
+	__u32 flags;
+	__u64 index;
+	__u64 runs;
+	__u32 nruns;
+	__u32 reserved;
+};
+
+/* The descriptor can be read only, though the open file can be written. */
+#define SPANALLOC_EXPORT_READ_ONLY	(1U << 0)
+
+/**
+ * struct spanalloc_export - make a dma-buf of an allocation
+ * @handle: in: what alloc or split returned; a part is exported as such
+ * @flags: in: SPANALLOC_EXPORT_*
+ * @fd: out: a descriptor, closed on exec, for mmap(), for passing it to another
+ *      process, and for importing by drivers
+ * @reserved: in: zero; out: zero
+ *
+ * It keeps the pages, whatever becomes of the handle and of the open file, until it
+ * is closed everywhere.
+ *
+ * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved), EMFILE,
+ * ENFILE, ENOMEM, ENOTTY (a kernel without dma-bufs).
+ */
+struct spanalloc_export {
+	__u32 handle;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
 /* Sizes of the structures' first versions, which every later kernel takes. */
 #define SPANALLOC_INFO_SIZE_VER0	40
 #define SPANALLOC_ALLOC_SIZE_VER0	48
@@ -272,6 +404,9 @@ struct spanalloc_split {
 #define SPANALLOC_STATS_SIZE_VER0	280
 #define SPANALLOC_TRIM_SIZE_VER0	24
 #define SPANALLOC_SPLIT_SIZE_VER0	32
+#define SPANALLOC_FILE_SIZE_VER0	80
+#define SPANALLOC_RUNS_SIZE_VER0	32
+#define SPANALLOC_EXPORT_SIZE_VER0	16
 
 #define SPANALLOC_IOC_INFO	_IOWR(SPANALLOC_IOC_MAGIC, 0x00, struct spanalloc_info)
 #define SPANALLOC_IOC_ALLOC	_IOWR(SPANALLOC_IOC_MAGIC, 0x01, struct spanalloc_alloc)
@@ -280,23 +415,28 @@ struct spanalloc_split {
 #define SPANALLOC_IOC_STATS	_IOWR(SPANALLOC_IOC_MAGIC, 0x04, struct spanalloc_heap_stats)
 #define SPANALLOC_IOC_TRIM	_IOWR(SPANALLOC_IOC_MAGIC, 0x05, struct spanalloc_trim)
 #define SPANALLOC_IOC_SPLIT	_IOWR(SPANALLOC_IOC_MAGIC, 0x06, struct spanalloc_split)
+#define SPANALLOC_IOC_FILE	_IOWR(SPANALLOC_IOC_MAGIC, 0x07, struct spanalloc_file)
+#define SPANALLOC_IOC_RUNS	_IOWR(SPANALLOC_IOC_MAGIC, 0x08, struct spanalloc_runs)
+#define SPANALLOC_IOC_EXPORT	_IOWR(SPANALLOC_IOC_MAGIC, 0x09, struct spanalloc_export)
+
+/* 0x0a to 0x0f are kept for calls to come. */
 
 /*
- * 0x07 to 0x0f are kept for calls to come: limits, per-file statistics, export. An
- * mmap() at offset 0, which no allocation ever has, is kept for "allocate on mmap"
- * and refused with EINVAL until then.
- */
-
-/*
- * mmap() of an allocation: MAP_SHARED, PROT_READ or PROT_READ | PROT_WRITE, at
- * the offset that alloc or split returned, or that offset plus whole pages for a
- * part of it. The mapping cannot grow and cannot be made executable. Futexes shared
- * between processes do not work in it. A file opened for reading only allows
- * everything but mappings that can be written.
+ * mmap(): MAP_SHARED, PROT_READ or PROT_READ | PROT_WRITE, at
+ *
+ *   - the offset that alloc or split returned, or that offset plus whole pages for a
+ *     part of it, any number of times;
+ *   - offset 0, which no allocation ever has: makes a new allocation, of the mapping's
+ *     length, without a handle. It lives as long as the mapping. A program that can map
+ *     a file by its path can so use the device without knowing it.
+ *
+ * The mapping cannot grow and cannot be made executable. Futexes shared between
+ * processes do not work in it. A file opened for reading only allows everything but
+ * mappings that can be written.
  *
  * Errors: EINVAL (no allocation of this open file at that offset, a length
- * beyond its end, a private mapping, offset 0), EACCES (PROT_EXEC; PROT_WRITE on
- * a file opened for reading), ENOMEM, ENFILE, EINTR.
+ * beyond its end, a private mapping), EACCES (PROT_EXEC; PROT_WRITE on a file opened
+ * for reading), ENOMEM, ENFILE, EINTR; at offset 0 those of SPANALLOC_IOC_ALLOC too.
  */
 
 #endif /* _UAPI_LINUX_SPANALLOC_H */
