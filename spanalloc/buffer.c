@@ -7,9 +7,10 @@
  * DOC: Life of a buffer
  *
  * A buffer is one span and a count of references: one of each handle in the open
- * file that allocated it, one of each mapping. There is one handle until a program
- * splits it; then each names a part of the buffer, and the span stays whole.
- * Freeing handles and unmapping go in any order. When the last reference is gone,
+ * file that allocated it, one of each mapping, one of each export. There is one handle
+ * until a program splits it; then each names a part of the buffer, and the span stays
+ * whole; there is none if mmap() made the buffer. Freeing handles, unmapping and closing
+ * exports go in any order. When the last reference is gone,
  * no page table leads to the pages any more, but the kernel may still use them:
  * direct I/O under way, io_uring, RDMA or a pipe hold references on single pages.
  * Hence the *pin gate*: unless every page's count is back to ours alone, the
@@ -21,6 +22,10 @@
  *
  * When the module goes, what is in quarantine is freed like everything else:
  * that drops our references, and the last pin frees each page.
+ *
+ * A buffer is charged (see account.c) before its pages are taken, and until they are
+ * back, quarantine included. What is in quarantine without need is looked for before
+ * a charge is refused, as before the heap refuses.
  *
  * Locking: the quarantine has a mutex, held while it is looked through, so that
  * whoever waits for it finds everything released that could be. It nests in
@@ -36,6 +41,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
+#include <uapi/linux/spanalloc.h>
 
 #include "buffer.h"
 #include "internal.h"
@@ -61,19 +67,29 @@ static bool page_is_pinned(struct page *page)
 	return page_ref_count(page) != 1 || PageHWPoison(page);
 }
 
-/* Is any page pinned? The one that was last time is the one to look at first. */
-static bool is_pinned(struct span_buffer *buffer)
+/**
+ * span_buffer_is_pinned() - does anybody hold a reference on a page but us?
+ * @buffer: a buffer of the caller's
+ *
+ * A page that is mapped counts. The one that was pinned last time is the one to look
+ * at first.
+ *
+ * Context: may sleep.
+ * Return: true if so.
+ */
+bool span_buffer_is_pinned(struct span_buffer *buffer)
 {
 	unsigned long index = 0, npages, i;
 
-	if (page_is_pinned(span_heap_run(buffer->heap, buffer->span, buffer->pinned, &npages)))
+	if (page_is_pinned(span_heap_run(buffer->heap, buffer->span,
+					 READ_ONCE(buffer->pinned), &npages)))
 		return true;
 	while (index < span_buffer_npages(buffer)) {
 		struct page *page = span_heap_run(buffer->heap, buffer->span, index, &npages);
 
 		for (i = 0; i < npages; i++) {
 			if (page_is_pinned(page + i)) {
-				buffer->pinned = index + i;
+				WRITE_ONCE(buffer->pinned, index + i);
 				return true;
 			}
 		}
@@ -86,16 +102,18 @@ static bool is_pinned(struct span_buffer *buffer)
 static void buffer_delete(struct span_buffer *buffer)
 {
 	span_heap_free(buffer->heap, buffer->span);
+	span_uncharge(&buffer->charge);
 	kfree(buffer);
 }
 
 /* The last reference is gone. */
 static void buffer_release(struct span_buffer *buffer)
 {
-	if (!is_pinned(buffer)) {
+	if (!span_buffer_is_pinned(buffer)) {
 		buffer_delete(buffer);
 		return;
 	}
+	atomic_long_add(buffer->charge.npages, &buffer->charge.account->quarantined);
 	span_heap_quarantine(buffer->heap, buffer->span);
 	mutex_lock(&quarantine_lock);
 	list_add_tail(&buffer->quarantine, &quarantine);
@@ -118,9 +136,10 @@ static unsigned long release_unpinned(bool all)
 
 	lockdep_assert_held(&quarantine_lock);
 	list_for_each_entry_safe(buffer, next, &quarantine, quarantine) {
-		if (!all && is_pinned(buffer))
+		if (!all && span_buffer_is_pinned(buffer))
 			continue;
 		list_del(&buffer->quarantine);
+		atomic_long_sub(buffer->charge.npages, &buffer->charge.account->quarantined);
 		buffer_delete(buffer);
 		released++;
 	}
@@ -139,31 +158,77 @@ static void recheck(struct work_struct *work)
 	mutex_unlock(&quarantine_lock);
 }
 
-/* The heap's last resort before an allocation fails. */
-static void drain_quarantine(void *unused)
+/**
+ * span_buffer_drain() - let go of what is in quarantine without need
+ *
+ * Context: may sleep.
+ */
+void span_buffer_drain(void)
 {
 	mutex_lock(&quarantine_lock);
 	release_unpinned(false);
 	mutex_unlock(&quarantine_lock);
 }
 
+/* The heap's last resort before an allocation fails. */
+static void drain_for_heap(void *unused)
+{
+	span_buffer_drain();
+}
+
+/* Make a buffer's charge. What only seems to be pinned must not be in its way. */
+static int charge(struct span_buffer *buffer, struct span_account *account,
+		  unsigned long npages)
+{
+	if (!span_charge(&buffer->charge, account, npages))
+		return 0;
+	span_buffer_drain();
+	return span_charge(&buffer->charge, account, npages);
+}
+
+static int fill(struct span_buffer *buffer, struct span_account *account,
+		const struct span_request *request)
+{
+	bool sane = !span_request_check(buffer->heap, request);
+	int err;
+
+	/* What makes no sense, or can never be, is for the heap to refuse and to count. */
+	if (sane) {
+		err = charge(buffer, account, request->npages);
+		if (err)
+			return err;
+	}
+	buffer->span = span_heap_alloc(buffer->heap, request);
+	if (IS_ERR(buffer->span)) {
+		if (sane)
+			span_uncharge(&buffer->charge);
+		return PTR_ERR(buffer->span);
+	}
+	buffer->pgoff = SPAN_OFFSET_BIAS + buffer->span->node.base;
+	return 0;
+}
+
 /**
  * span_buffer_new() - allocate a buffer
  * @heap: the heap
+ * @account: who pays for it
  * @npages: length in pages
  * @align: of its base, in pages; 0 means any
- * @flags: SPANALLOC_CONTIG or 0; memory is zeroed in any case
+ * @flags: SPANALLOC_ALLOC_CONTIG and SPANALLOC_ALLOC_POPULATE; memory is zeroed in any
+ *         case
  *
  * Context: may sleep.
- * Return: the buffer with one reference, or ERR_PTR() as span_heap_alloc().
+ * Return: the buffer with one reference; ERR_PTR(-EDQUOT) if a limit of the account,
+ * the device or the user is in the way, or ERR_PTR() as span_heap_alloc().
  */
-struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 align,
-				    unsigned int flags)
+struct span_buffer *span_buffer_new(struct span_heap *heap, struct span_account *account,
+				    u64 npages, u64 align, u32 flags)
 {
 	const struct span_request request = {
 		.npages = npages,
 		.align = align,
-		.flags = flags | SPANALLOC_ZERO,
+		.flags = SPANALLOC_ZERO |
+			 (flags & SPANALLOC_ALLOC_CONTIG ? SPANALLOC_CONTIG : 0),
 		.gfp = GFP_KERNEL,
 		.caller = _RET_IP_,
 		.owner = task_tgid_nr(current),
@@ -176,13 +241,15 @@ struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 alig
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&buffer->ref, 1);
 	buffer->heap = heap;
-	buffer->span = span_heap_alloc(heap, &request);
-	if (IS_ERR(buffer->span)) {
-		err = PTR_ERR(buffer->span);
+	buffer->populate = flags & SPANALLOC_ALLOC_POPULATE;
+	err = fill(buffer, account, &request);
+	if (err) {
+		if (span_is_want(err))
+			atomic64_inc(&account->fails);
 		kfree(buffer);
 		return ERR_PTR(err);
 	}
-	buffer->pgoff = SPAN_OFFSET_BIAS + buffer->span->node.base;
+	atomic64_inc(&account->allocs);
 	return buffer;
 }
 
@@ -215,31 +282,33 @@ void span_buffer_put(struct span_buffer *buffer)
 }
 
 /**
- * span_buffer_runs() - count physically contiguous runs of a part
+ * span_buffer_run() - the physically contiguous run that begins with a page
  * @buffer: a buffer of the caller's
- * @first: where the part begins, in pages from the buffer's begin
- * @npages: its length, inside the buffer
+ * @index: the page, counted from the buffer's first
+ * @end: where to stop, above @index and inside the buffer
+ * @pfn: set to the page frame behind the page
  *
  * Neighbouring blocks that happen to follow each other in memory are one run.
  *
  * Context: may sleep.
- * Return: number of runs, at least 1.
+ * Return: number of pages, at least 1.
  */
-u64 span_buffer_runs(const struct span_buffer *buffer, unsigned long first,
-		     unsigned long npages)
+unsigned long span_buffer_run(const struct span_buffer *buffer, unsigned long index,
+			      unsigned long end, unsigned long *pfn)
 {
-	unsigned long index = first, end = first + npages, run, pfn, expected = 0;
-	u64 runs = 0;
+	unsigned long length = 0, npages, next;
 
-	while (index < end) {
-		pfn = page_to_pfn(span_heap_run(buffer->heap, buffer->span, index, &run));
-		if (index == first || pfn != expected)
-			runs++;
-		expected = pfn + run;
-		index += run;
+	do {
+		next = page_to_pfn(span_heap_run(buffer->heap, buffer->span, index + length,
+						 &npages));
+		if (!length)
+			*pfn = next;
+		else if (next != *pfn + length)
+			break;
+		length = min(length + npages, end - index);
 		cond_resched();
-	}
-	return runs;
+	} while (index + length < end);
+	return length;
 }
 
 /**
@@ -254,7 +323,7 @@ int span_buffer_init(struct span_heap *heap)
 	recheck_queue = alloc_workqueue("spanalloc_quarantine", WQ_UNBOUND | WQ_FREEZABLE, 1);
 	if (!recheck_queue)
 		return -ENOMEM;
-	heap->drain = drain_quarantine;
+	heap->drain = drain_for_heap;
 	return 0;
 }
 

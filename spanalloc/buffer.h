@@ -11,9 +11,9 @@
 #include <linux/refcount.h>
 #include <linux/types.h>
 
+#include "account.h"
 #include "heap.h"
 
-struct file;
 struct vm_area_struct;
 
 /*
@@ -25,24 +25,30 @@ struct vm_area_struct;
 
 /**
  * struct span_buffer - an allocation of a program
- * @ref: held by each handle in an open file and by each internal file of a
- *       mapping; without references, and with no page pinned, the span is freed
+ * @ref: held by each handle in an open file, each internal file of a mapping and
+ *       each export; without references, and with no page pinned, the span is freed
  * @heap: the heap it came from (invariant)
  * @span: its pages (invariant)
+ * @charge: who pays for them (invariant)
  * @pgoff: where mmap() finds it, in pages; unique in the heap while the buffer
  *         lives (invariant)
+ * @populate: mmap() enters all pages at once (invariant)
  * @nmaps: internal files of mappings
- * @nhandles: handles of the buffer or of parts of it (the open file's lock)
- * @pinned: a page of the buffer that was pinned when last looked at
+ * @nexports: exports that are not closed
+ * @nhandles: handles of the buffer or of parts of it
+ * @pinned: a page of the buffer that was pinned when last looked at: a hint
  * @quarantine: links the buffers that wait for their last pin (quarantine's mutex)
  */
 struct span_buffer {
 	refcount_t ref;
 	struct span_heap *heap;
 	struct span *span;
+	struct span_charge charge;
 	unsigned long pgoff;
+	bool populate;
 	atomic_t nmaps;
-	unsigned int nhandles;
+	atomic_t nexports;
+	atomic_t nhandles;
 	unsigned long pinned;
 	struct list_head quarantine;
 };
@@ -52,18 +58,27 @@ static inline unsigned long span_buffer_npages(const struct span_buffer *buffer)
 	return buffer->span->node.npages;
 }
 
-/* Is there an mmap() whose mappings are not all gone? */
-static inline bool span_buffer_is_mapped(const struct span_buffer *buffer)
+/* Does anything but a reference that nobody sees keep the buffer? */
+static inline bool span_buffer_is_shared(const struct span_buffer *buffer)
 {
-	return atomic_read(&buffer->nmaps) > 0;
+	return atomic_read(&buffer->nhandles) || atomic_read(&buffer->nmaps) ||
+	       atomic_read(&buffer->nexports);
 }
 
-struct span_buffer *span_buffer_new(struct span_heap *heap, u64 npages, u64 align,
-				    unsigned int flags);
+/* Did an allocation fail for want of room or memory, so that a shorter one might not? */
+static inline bool span_is_want(int err)
+{
+	return err == -EDQUOT || err == -ENOSPC || err == -ENOMEM;
+}
+
+struct span_buffer *span_buffer_new(struct span_heap *heap, struct span_account *account,
+				    u64 npages, u64 align, u32 flags);
 struct span_buffer *span_buffer_get(struct span_buffer *buffer);
 void span_buffer_put(struct span_buffer *buffer);
-u64 span_buffer_runs(const struct span_buffer *buffer, unsigned long first,
-		     unsigned long npages);
+bool span_buffer_is_pinned(struct span_buffer *buffer);
+unsigned long span_buffer_run(const struct span_buffer *buffer, unsigned long index,
+			      unsigned long end, unsigned long *pfn);
+void span_buffer_drain(void);
 
 /* mapping.c */
 int span_buffer_map(struct span_buffer *buffer, struct vm_area_struct *vma);

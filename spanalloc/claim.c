@@ -103,8 +103,15 @@ static void unlock_claim(struct claim *claim)
 	spin_unlock_irqrestore(&claim->heap->lock, claim->irqflags);
 }
 
-static int check_request(const struct span_heap *heap,
-			 const struct span_request *request)
+/**
+ * span_request_check() - does a request make sense to a heap?
+ * @heap: the heap
+ * @request: the request
+ *
+ * Context: any.
+ * Return: 0; -EINVAL, or -EDQUOT if the heap can never be so long.
+ */
+int span_request_check(const struct span_heap *heap, const struct span_request *request)
 {
 	if (!request->npages || (request->align && !is_power_of_2(request->align)) ||
 	    (request->flags & ~(SPANALLOC_ZERO | SPANALLOC_CONTIG)))
@@ -568,7 +575,7 @@ struct span *span_heap_alloc(struct span_heap *heap,
 			.align = request->align ? : 1,
 		},
 	};
-	int err = check_request(heap, request);
+	int err = span_request_check(heap, request);
 
 	if (err)
 		goto out_failed;

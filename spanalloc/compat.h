@@ -37,6 +37,12 @@
 #define SPAN_BUDDY_ORDER_MAX	MAX_PAGE_ORDER
 #endif
 
+/* As <linux/sched/user.h> says it: is there a count of locked pages in user_struct? */
+#if defined(CONFIG_NET) || defined(CONFIG_IO_URING) || defined(CONFIG_SECRETMEM) || \
+	defined(CONFIG_VFIO_PCI_ZDEV_KVM) || IS_ENABLED(CONFIG_IOMMUFD)
+#define SPAN_HAS_LOCKED_VM
+#endif
+
 /* 6.3 hid the flags of a VMA behind functions, which later 6.1.y lack. */
 static inline void span_vm_flags_mod(struct vm_area_struct *vma,
 				     unsigned long set, unsigned long clear)

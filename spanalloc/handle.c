@@ -22,27 +22,11 @@
  */
 
 #include <linux/err.h>
-#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/xarray.h>
 
 #include "buffer.h"
 #include "handle.h"
-
-/**
- * struct span_file - an open file
- * @lock: protects @by_offset, what @handles leads to, and changes of both
- * @handles: struct span_handle by id; a reserved id reads as NULL
- * @next_id: where the search for a free id begins (the array's lock)
- * @by_offset: struct span_handle by pgoff
- */
-struct span_file {
-	struct mutex lock;	/* protects handles and by_offset */
-	struct xarray handles;
-	u32 next_id;
-	struct rb_root by_offset;
-};
 
 static bool handle_less(struct rb_node *a, const struct rb_node *b)
 {
@@ -75,7 +59,8 @@ static void handle_link(struct span_file *sf, struct span_handle *handle)
 	lockdep_assert_held(&sf->lock);
 	xa_store(&sf->handles, handle->id, handle, GFP_KERNEL);
 	rb_add(&handle->rb, &sf->by_offset, handle_less);
-	handle->buffer->nhandles++;
+	atomic_inc(&handle->buffer->nhandles);
+	atomic_inc(&sf->nhandles);
 }
 
 /**
@@ -137,8 +122,8 @@ void span_handle_publish(struct span_file *sf, struct span_handle *handle)
  * span_handle_withdraw() - take a handle out of everybody's reach
  * @sf: the open file
  * @id: names the handle
- * @shared: set to whether its pages are in use otherwise at this moment: mapped, or a
- *          part of a buffer that other handles name parts of
+ * @shared: set to whether its pages are in use otherwise at this moment: mapped,
+ *          exported, or a part of a buffer that other handles name parts of
  *
  * The number stays reserved, so that the handle can be published again.
  *
@@ -154,8 +139,9 @@ struct span_handle *span_handle_withdraw(struct span_file *sf, u32 id, bool *sha
 	if (handle) {
 		xa_store(&sf->handles, id, XA_ZERO_ENTRY, GFP_KERNEL);
 		rb_erase(&handle->rb, &sf->by_offset);
-		handle->buffer->nhandles--;
-		*shared = handle->buffer->nhandles || span_buffer_is_mapped(handle->buffer);
+		atomic_dec(&handle->buffer->nhandles);
+		atomic_dec(&sf->nhandles);
+		*shared = span_buffer_is_shared(handle->buffer);
 	}
 	mutex_unlock(&sf->lock);
 	return handle;
@@ -259,16 +245,25 @@ struct span_buffer *span_buffer_at(struct span_file *sf, unsigned long pgoff,
 
 /**
  * span_file_new() - what an open file starts with
+ * @heap: where its buffers come from
+ * @writable: whether it is opened for writing
  *
  * Context: may sleep.
  * Return: an open file without handles, or NULL.
  */
-struct span_file *span_file_new(void)
+struct span_file *span_file_new(struct span_heap *heap, bool writable)
 {
 	struct span_file *sf = kzalloc(sizeof(*sf), GFP_KERNEL_ACCOUNT);
 
 	if (!sf)
 		return NULL;
+	sf->account = span_account_new();
+	if (!sf->account) {
+		kfree(sf);
+		return NULL;
+	}
+	sf->heap = heap;
+	sf->writable = writable;
 	mutex_init(&sf->lock);
 	xa_init_flags(&sf->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	sf->by_offset = RB_ROOT;
@@ -289,11 +284,13 @@ void span_file_delete(struct span_file *sf)
 	/* One by one: xa_destroy() frees all inner nodes with interrupts off. */
 	xa_for_each(&sf->handles, id, handle) {
 		xa_erase(&sf->handles, id);
+		atomic_dec(&handle->buffer->nhandles);
 		span_buffer_put(handle->buffer);
 		kfree(handle);
 		cond_resched();
 	}
 	xa_destroy(&sf->handles);
 	mutex_destroy(&sf->lock);
+	span_account_put(sf->account);
 	kfree(sf);
 }

@@ -5,11 +5,37 @@
 #ifndef _SPANALLOC_HANDLE_H
 #define _SPANALLOC_HANDLE_H
 
+#include <linux/atomic.h>
+#include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
 
+struct span_account;
 struct span_buffer;
-struct span_file;
+struct span_heap;
+
+/**
+ * struct span_file - an open file
+ * @heap: where its buffers come from (invariant)
+ * @account: what it holds and may hold (invariant)
+ * @writable: opened for writing (invariant)
+ * @nhandles: handles that can be used
+ * @lock: protects @by_offset, what @handles leads to, and changes of both
+ * @handles: struct span_handle by id; a reserved id reads as NULL
+ * @next_id: where the search for a free id begins (the array's lock)
+ * @by_offset: struct span_handle by pgoff
+ */
+struct span_file {
+	struct span_heap *heap;
+	struct span_account *account;
+	bool writable;
+	atomic_t nhandles;
+	struct mutex lock;	/* protects handles and by_offset */
+	struct xarray handles;
+	u32 next_id;
+	struct rb_root by_offset;
+};
 
 /**
  * struct span_handle - a buffer or a part of one, as an open file knows it
@@ -27,7 +53,7 @@ struct span_handle {
 	unsigned long npages;
 };
 
-struct span_file *span_file_new(void);
+struct span_file *span_file_new(struct span_heap *heap, bool writable);
 void span_file_delete(struct span_file *sf);
 
 struct span_handle *span_handle_reserve(struct span_file *sf);

@@ -151,6 +151,7 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 				   const struct span_backing_ops *backing,
 				   void *backing_priv);
 unsigned long span_heap_destroy(struct span_heap *heap);
+int span_request_check(const struct span_heap *heap, const struct span_request *request);
 struct span *span_heap_alloc(struct span_heap *heap,
 			     const struct span_request *request);
 int span_heap_free(struct span_heap *heap, struct span *span);

@@ -16,11 +16,13 @@
  * Pages are mapped by vm_insert_pages(), as ordinary referenced pages and not as
  * page frames, so that get_user_pages() takes them: direct I/O, io_uring and
  * RDMA work. The price is that a mapping never uses huge page table entries.
- * All pages are mapped at once; .fault serves what MADV_DONTNEED dropped. There
- * is no .page_mkwrite on purpose: it would make the mapping one of a file system
- * that tracks dirty pages, which long-term pins are refused on.
+ * Pages are mapped when they are touched, some at a time, so that mmap() itself costs
+ * the same for any length; or all at once where the buffer is to be populated. What
+ * MADV_DONTNEED dropped comes back in the same way. There is no .page_mkwrite on purpose:
+ * it would make the mapping one of a file system that tracks dirty pages, which long-term
+ * pins are refused on.
  *
- * If mapping fails half way, other threads may have touched the pages already.
+ * If populating fails half way, other threads may have touched the pages already.
  * The kernel puts the internal file first and unmaps afterwards. The release is
  * normally deferred until the return to user space; where it is not, the page
  * tables still hold references, and the pin gate sends the buffer to quarantine.
@@ -44,6 +46,8 @@
 
 /* Pages handed to vm_insert_pages() in one call; their pointers are on the stack. */
 #define INSERT_BATCH	32
+/* Pages that a fault maps at most: as many as page tables of files take at once. */
+#define FAULT_PAGES	16UL
 
 static int mapping_release(struct inode *inode, struct file *file)
 {
@@ -58,24 +62,6 @@ static const struct file_operations mapping_fops = {
 	.owner = THIS_MODULE,
 	.release = mapping_release,
 	.llseek = noop_llseek,
-};
-
-static vm_fault_t mapping_fault(struct vm_fault *vmf)
-{
-	struct span_buffer *buffer = vmf->vma->vm_private_data;
-	unsigned long npages;
-	struct page *page;
-
-	page = span_heap_run(buffer->heap, buffer->span, vmf->pgoff - buffer->pgoff, &npages);
-	if (!page)
-		return VM_FAULT_SIGBUS;
-	get_page(page);
-	vmf->page = page;
-	return 0;
-}
-
-static const struct vm_operations_struct mapping_vm_ops = {
-	.fault = mapping_fault,
 };
 
 /* Map one physically contiguous run. */
@@ -98,6 +84,32 @@ static int insert_run(struct vm_area_struct *vma, unsigned long addr,
 	}
 	return 0;
 }
+
+/*
+ * A page that is mapped already ends it: another thread was faster, or has been here
+ * before. The first one counts, for whoever comes here found it not mapped.
+ */
+static vm_fault_t mapping_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct span_buffer *buffer = vma->vm_private_data;
+	unsigned long addr = vmf->address & PAGE_MASK, npages;
+	struct page *page;
+	int err;
+
+	page = span_heap_run(buffer->heap, buffer->span, vmf->pgoff - buffer->pgoff, &npages);
+	if (!page)
+		return VM_FAULT_SIGBUS;
+	/* In one page table: if that cannot be had, not even the first page is mapped. */
+	npages = min3(npages, (pmd_addr_end(addr, vma->vm_end) - addr) >> PAGE_SHIFT,
+		      FAULT_PAGES);
+	err = insert_run(vma, addr, page, npages);
+	return err && err != -EBUSY ? vmf_error(err) : VM_FAULT_NOPAGE;
+}
+
+static const struct vm_operations_struct mapping_vm_ops = {
+	.fault = mapping_fault,
+};
 
 static int insert_all(struct span_buffer *buffer, struct vm_area_struct *vma)
 {
@@ -146,5 +158,5 @@ int span_buffer_map(struct span_buffer *buffer, struct vm_area_struct *vma)
 	span_vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
 	vma->vm_private_data = buffer;
 	vma->vm_ops = &mapping_vm_ops;
-	return insert_all(buffer, vma);
+	return buffer->populate ? insert_all(buffer, vma) : 0;
 }

@@ -39,8 +39,8 @@ allowed() {
 		echo '(space|heap|arena|span|treap|backing)\.h' ;;
 	backing.c) echo 'backing\.h|compat\.h' ;;
 	compat.h | internal.h) echo 'none' ;;
-	*.h) echo '(heap|span|backing|buffer|cache|internal|trace|mapping|handle|device|registry)\.h' ;;
-	*.c) echo '(heap|span|backing|buffer|cache|internal|trace|mapping|handle|device|registry|compat)\.h' ;;
+	*.h) echo '(heap|span|backing|account|buffer|cache|internal|trace|mapping|handle|calls|device|registry|view|export)\.h' ;;
+	*.c) echo '(heap|span|backing|account|buffer|cache|internal|trace|mapping|handle|calls|device|registry|view|export|compat)\.h' ;;
 	esac
 }
 

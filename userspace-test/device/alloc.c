@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NOBODY	65534
-
 static void alloc_of_any_length_works(void)
 {
 	int fd = dev_open();
@@ -192,6 +190,8 @@ static uint64_t read_frames(int fd, const struct spanalloc_alloc *alloc, uint64_
 
 	CHECK(entries);
 	CHECK_OK(pagemap);
+	/* Who is not in the page table has no frame there. */
+	CHECK(is_zero(address, alloc->npages * page_size));
 	CHECK_EQ(pread(pagemap, entries, alloc->npages * 8,
 		       (uintptr_t)address / page_size * 8), alloc->npages * 8);
 	close(pagemap);
@@ -468,7 +468,7 @@ static void trim_arguments_are_checked(void)
 
 	CHECK_FAILS(ioctl(fd, SPANALLOC_IOC_TRIM, &trim), EINVAL);
 	trim.npages = 1;
-	trim.flags = 1;
+	trim.flags = 2;
 	CHECK_FAILS(ioctl(fd, SPANALLOC_IOC_TRIM, &trim), EINVAL);
 	trim.flags = 0;
 	trim.reserved = 1;

@@ -109,6 +109,24 @@ struct spanalloc_split dev_split(int fd, uint32_t handle, uint64_t npages)
 	return split;
 }
 
+struct spanalloc_file dev_file(int fd)
+{
+	struct spanalloc_file file = { .flags = 0 };
+
+	CHECK_OK(ioctl(fd, SPANALLOC_IOC_FILE, &file));
+	return file;
+}
+
+int dev_try_limit(int fd, uint64_t npages)
+{
+	struct spanalloc_file file = {
+		.flags = SPANALLOC_FILE_SET_LIMIT,
+		.limit_pages = npages,
+	};
+
+	return ioctl(fd, SPANALLOC_IOC_FILE, &file);
+}
+
 int dev_try_map(int fd, uint64_t offset, size_t nbytes, int prot, int flags)
 {
 	void *address = mmap(NULL, nbytes, prot, flags, fd, offset);
@@ -145,7 +163,11 @@ void *dev_alloc_filled(int fd, uint64_t npages, uint64_t seed,
 {
 	void *address;
 
-	*alloc = dev_alloc(fd, npages);
+	*alloc = (struct spanalloc_alloc){
+		.npages = npages,
+		.flags = SPANALLOC_ALLOC_POPULATE,
+	};
+	CHECK_OK(dev_try_alloc(fd, alloc));
 	address = dev_map(fd, alloc->offset, npages);
 	CHECK(is_zero(address, npages * page_size));
 	fill(address, npages, seed);

@@ -18,6 +18,9 @@
 extern size_t page_size;
 extern const char *device_path;
 
+/* A user without privileges. */
+#define NOBODY 65534
+
 /* Deferred releases must be through within this. */
 #define SETTLE_SECONDS	15
 
@@ -39,12 +42,15 @@ int dev_try_split(int fd, uint32_t handle, uint64_t npages, struct spanalloc_spl
 /* Splits off all but the first pages. */
 struct spanalloc_split dev_split(int fd, uint32_t handle, uint64_t npages);
 
+struct spanalloc_file dev_file(int fd);
+int dev_try_limit(int fd, uint64_t npages);
+
 /* As mmap(), but -1 for MAP_FAILED, and nothing stays mapped. */
 int dev_try_map(int fd, uint64_t offset, size_t nbytes, int prot, int flags);
 void *dev_map(int fd, uint64_t offset, uint64_t npages);
 void *dev_map_mode(int fd, uint64_t offset, uint64_t npages, int prot);
 void dev_unmap(void *address, uint64_t npages);
-/* An allocation, mapped whole and filled from a seed. */
+/* An allocation of the kind that mmap() populates, mapped whole and filled from a seed. */
 void *dev_alloc_filled(int fd, uint64_t npages, uint64_t seed,
 		       struct spanalloc_alloc *alloc);
 
@@ -76,15 +82,22 @@ bool dev_settles(int fd, size_t field, uint64_t value, uint64_t *found);
 
 /* Files with cases. */
 extern const struct test_suite abi_suite;
+extern const struct test_suite node_suite;
 extern const struct test_suite alloc_suite;
 extern const struct test_suite limit_suite;
 extern const struct test_suite map_suite;
 extern const struct test_suite remap_suite;
+extern const struct test_suite fresh_suite;
 extern const struct test_suite lifetime_suite;
+extern const struct test_suite account_suite;
+extern const struct test_suite runs_suite;
 extern const struct test_suite split_suite;
 extern const struct test_suite pin_suite;
 extern const struct test_suite io_suite;
 extern const struct test_suite stress_suite;
+
+/* account.c: sets the module's limits back. */
+void account_reset(void);
 
 /* pin.c: holds a page of a closed device until told to let go. */
 int hold_pin(void);

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 /* Said here once more, so that a case that falls out of a table is noticed. */
-#define PLANNED_CASES	150
+#define PLANNED_CASES	185
 
 static const struct {
 	const char *name;
@@ -68,11 +68,23 @@ static bool counts_are_back(void)
 	return back;
 }
 
+/* Every page that was charged is paid back when it is back in the heap. */
+static bool nothing_is_owed(void)
+{
+	uint64_t pages = dev_file(watch_fd).device_pages;
+
+	if (!pages)
+		return true;
+	test_note("%llu pages are still charged", (unsigned long long)pages);
+	return false;
+}
+
 static bool nothing_is_left(void)
 {
 	bool back = counts_are_back();
 
-	return dev_heap_is_sound() && back;
+	account_reset();
+	return dev_heap_is_sound() && back && nothing_is_owed();
 }
 
 static const struct test_hooks hooks = {
@@ -83,8 +95,9 @@ static const struct test_hooks hooks = {
 int main(int argc, char **argv)
 {
 	const struct test_suite suites[] = {
-		abi_suite, alloc_suite, limit_suite, map_suite, remap_suite,
-		lifetime_suite, split_suite, pin_suite, io_suite, stress_suite,
+		abi_suite, node_suite, alloc_suite, limit_suite, account_suite, runs_suite,
+		map_suite, fresh_suite, remap_suite, lifetime_suite, split_suite, pin_suite,
+		io_suite, stress_suite,
 	};
 
 	page_size = sysconf(_SC_PAGESIZE);

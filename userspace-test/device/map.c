@@ -93,16 +93,6 @@ static void map_twice_shares(void)
 	CHECK(is_filled(b, 20, 4));
 }
 
-static void map_at_offset_zero_is_refused(void)
-{
-	int fd = dev_open();
-
-	CHECK_FAILS(dev_try_map(fd, 0, page_size, RW, MAP_SHARED), EINVAL);
-	dev_alloc(fd, 4);
-	CHECK_FAILS(dev_try_map(fd, 0, page_size, RW, MAP_SHARED), EINVAL);
-	CHECK_FAILS(dev_try_map(fd, 0, 4 * page_size, PROT_READ, MAP_SHARED), EINVAL);
-}
-
 static void map_of_a_foreign_offset_is_refused(void)
 {
 	int fd = dev_open(), other = dev_open();
@@ -176,6 +166,9 @@ static void map_of_huge_offsets_is_refused(void)
 
 	dev_alloc(fd, 4);
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		/* What a program of 32 bits cannot say is offset 0, which is another matter. */
+		if (!(unsigned long)pages[i])
+			continue;
 		CHECK_REFUSED(raw_map(fd, pages[i], page_size));
 		CHECK(errno == EINVAL || errno == EOVERFLOW);
 		CHECK_REFUSED(raw_map(fd, pages[i], 4 * page_size));
@@ -410,7 +403,6 @@ static const struct test_case cases[] = {
 	CASE(map_part_across_granules),
 	CASE(map_of_a_fraction_of_a_page_is_a_page),
 	CASE(map_twice_shares),
-	CASE(map_at_offset_zero_is_refused),
 	CASE(map_of_a_foreign_offset_is_refused),
 	CASE(map_of_a_stale_offset_is_refused),
 	CASE(map_beyond_the_end_is_refused),

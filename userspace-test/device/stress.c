@@ -199,6 +199,7 @@ static void stress_compaction_against_free(void)
  * @start: both begin a round here
  * @end: and end it here
  * @alloc: of this round
+ * @address: where it is mapped
  * @wins: how many frees succeeded in this round
  */
 struct duel {
@@ -206,6 +207,7 @@ struct duel {
 	pthread_barrier_t start;
 	pthread_barrier_t end;
 	struct spanalloc_alloc alloc;
+	void *address;
 	atomic_int wins;
 };
 
@@ -295,7 +297,7 @@ static void *free_and_unmap_each_round(void *arg)
 		duel->alloc = dev_alloc(duel->fd, 4);
 		address = dev_map(duel->fd, duel->alloc.offset, 4);
 		fill(address, 4, i);
-		duel->alloc.reserved[0] = (uintptr_t)address;
+		duel->address = address;
 		CHECK_OK(madvise(address, 4 * page_size, MADV_DONTNEED));
 		pthread_barrier_wait(&duel->start);
 		dev_free(duel->fd, duel->alloc.handle);
@@ -321,7 +323,7 @@ static void stress_fault_against_unmap(void)
 	other = start(free_and_unmap_each_round, &duel);
 	for (i = 0; i < NROUNDS; i++) {
 		pthread_barrier_wait(&duel.start);
-		there.iov_base = (void *)(uintptr_t)duel.alloc.reserved[0];
+		there.iov_base = duel.address;
 		there.iov_len = 4 * page_size;
 		n = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
 		if (n > 0) {

@@ -69,8 +69,8 @@ struct spanalloc_info {
  * @flags: in: SPANALLOC_ALLOC_*
  * @handle: out: names the allocation in this open file; never 0
  * @offset: out: where mmap() of this open file finds the allocation's first byte
- * @largest_pages: in: zero; out: zero, or with SPANALLOC_ALLOC_REPORT and one of its
- *                 errors the longest run that limits and address space have room
+ * @largest_pages: out: zero, or with SPANALLOC_ALLOC_REPORT and one of its errors the
+ *                 longest run that limits and address space have room
  *                 for at this moment, at any base. The system's memory is not
  *                 taken into account
  * @reserved: in: zero; out: zero
@@ -139,14 +139,14 @@ struct spanalloc_free {
  * @nmaps: out: mmap() calls whose mappings are not all gone, of the whole
  *         allocation if this is a part
  * @state: out: SPANALLOC_QUERY_*
- * @nhandles: in: zero; out: handles that name the allocation or a part of it
- * @nexports: in: zero; out: exports of it or of parts that are not closed
+ * @nhandles: out: handles that name the allocation or a part of it
+ * @nexports: out: exports of it or of parts that are not closed
  * @reserved: in: zero; out: zero
  *
  * Handles, mappings and exports are what keeps an allocation. One that is kept by
  * none, but has pages that the kernel uses still, is in quarantine: no handle
  * leads to it, and SPANALLOC_IOC_FILE counts it. SPANALLOC_QUERY_PINNED says that
- * it would get there: a page is in use, though nothing is mapped or exported.
+ * it would get there: a page is in use, though nothing is mapped.
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved).
  */
@@ -304,24 +304,24 @@ struct spanalloc_split {
 /**
  * struct spanalloc_file - what an open file holds and may hold
  * @flags: in: SPANALLOC_FILE_*
- * @nhandles: in: zero; out: its handles
- * @limit_pages: in: with SPANALLOC_FILE_SET_LIMIT the new limit, else zero; out: its
- *               limit, ~0 if there is none
- * @pages: in: zero; out: pages charged to it: of all allocations made through it
+ * @nhandles: out: its handles
+ * @limit_pages: in: with SPANALLOC_FILE_SET_LIMIT the new limit; out: its limit, ~0 if
+ *               there is none
+ * @pages: out: pages charged to it: of all allocations made through it
  *         that are not back in the heap
- * @quarantined_pages: in: zero; out: of these, pages given up, but still in use by
+ * @quarantined_pages: out: of these, pages given up, but still in use by
  *                     the kernel
- * @allocs: in: zero; out: its successful allocations
- * @fails: in: zero; out: its allocations that failed, for whatever reason
- * @device_pages: in: zero; out: pages charged to all open files together
- * @device_limit_pages: in: zero; out: the limit of these, ~0 if there is none
+ * @allocs: out: its successful allocations
+ * @fails: out: its allocations that failed with EDQUOT, ENOSPC or ENOMEM
+ * @device_pages: out: pages charged to all open files together
+ * @device_limit_pages: out: the limit of these, ~0 if there is none
  * @reserved: in: zero; out: zero
  *
  * A limit below what is held is legal: it keeps the file from getting more. A limit
  * above the module's parameter file_max_pages needs CAP_SYS_RESOURCE in the initial
  * user namespace.
  *
- * Errors: EINVAL (flags, reserved or out fields that are not zero), EPERM.
+ * Errors: EINVAL (flags, reserved), EPERM (such a limit).
  */
 struct spanalloc_file {
 	__u32 flags;

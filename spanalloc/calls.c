@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device's ioctl calls.
+ */
+
+/**
+ * DOC: Calls
+ *
+ * include/uapi/linux/spanalloc.h says what the calls mean. Each has a function that is
+ * given its structure in kernel memory and leaves the reply there; device.c copies both
+ * ways.
+ *
+ * A handle is made known only after the reply has been copied out, and forgotten
+ * for good only then: a call that fails makes and destroys nothing, and no other
+ * thread can guess a handle and free it while the call is still under way. So a call
+ * that makes or destroys has a second function, which is told whether the reply went
+ * out.
+ */
+
+#include <linux/capability.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/pfn.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "buffer.h"
+#include "calls.h"
+#include "handle.h"
+#include "internal.h"
+
+/* Flags of an allocation that are known. */
+#define ALLOC_FLAGS	(SPANALLOC_ALLOC_CONTIG | SPANALLOC_ALLOC_POPULATE | \
+			 SPANALLOC_ALLOC_REPORT)
+
+/* Pages that a trim gives back before it looks for a signal. */
+#define TRIM_PAGES	65536
+
+static int run_info(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_stats stats;
+
+	if (arg->info.reserved)
+		return -EINVAL;
+	span_heap_stats(sf->heap, &stats);
+	arg->info = (struct spanalloc_info) {
+		.version = SPAN_VERSION_MAJOR << 16 | SPAN_VERSION_MINOR << 8 |
+			   SPAN_VERSION_PATCH,
+		.page_size = PAGE_SIZE,
+		.features = SPANALLOC_FEATURE_CONTIG | SPANALLOC_FEATURE_SPLIT |
+			    SPANALLOC_FEATURE_MMAP,
+		.granule_pages = stats.granule_pages,
+		.max_pages = stats.max_pages,
+		.alloc_flags = ALLOC_FLAGS,
+	};
+	return 0;
+}
+
+/*
+ * The longest run that would have been found at this moment. The free span at the end
+ * of the address space grows with it.
+ */
+static unsigned long largest_pages(struct span_file *sf, u32 flags)
+{
+	struct spanalloc_stats stats;
+	struct span_info last;
+	unsigned long end;
+
+	span_heap_stats(sf->heap, &stats);
+	end = stats.max_pages - stats.address_pages;
+	if (stats.address_pages &&
+	    span_heap_next_span(sf->heap, stats.address_pages - 1, &last) &&
+	    last.state == SPAN_FREE)
+		end += last.npages;
+	end = max_t(unsigned long, end, stats.largest_free_pages);
+	if (flags & SPANALLOC_ALLOC_CONTIG)
+		end = min(end, span_heap_granule_pages(sf->heap));
+	return min(end, span_account_room(sf->account));
+}
+
+static int run_alloc(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_alloc *alloc = &arg->alloc;
+	struct span_handle *handle;
+	struct span_buffer *buffer;
+
+	if ((alloc->flags & ~ALLOC_FLAGS) || alloc->reserved)
+		return -EINVAL;
+	alloc->handle = 0;
+	alloc->offset = 0;
+	alloc->largest_pages = 0;
+	handle = span_handle_reserve(sf);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	buffer = span_buffer_new(sf->heap, sf->account, alloc->npages, alloc->align,
+				 alloc->flags);
+	if (IS_ERR(buffer)) {
+		span_handle_drop(sf, handle);
+		if (alloc->flags & SPANALLOC_ALLOC_REPORT)
+			alloc->largest_pages = largest_pages(sf, alloc->flags);
+		return PTR_ERR(buffer);
+	}
+	span_handle_set(handle, buffer, 0, span_buffer_npages(buffer));
+	alloc->handle = handle->id;
+	alloc->offset = (u64)handle->pgoff << PAGE_SHIFT;
+	*state = handle;
+	return 0;
+}
+
+static int done_alloc(struct span_file *sf, const union span_arg *arg, void *state,
+		      bool delivered)
+{
+	if (delivered)
+		span_handle_publish(sf, state);
+	else
+		span_handle_drop(sf, state);
+	return 0;
+}
+
+static bool explains_alloc(const union span_arg *arg, int err)
+{
+	return (arg->alloc.flags & SPANALLOC_ALLOC_REPORT) && span_is_want(err);
+}
+
+/* The handle is out of reach, but can be put back until the reply is out. */
+static int run_free(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct span_handle *handle;
+	bool shared;
+
+	if (arg->free.flags || arg->free.reserved)
+		return -EINVAL;
+	handle = span_handle_withdraw(sf, arg->free.handle, &shared);
+	if (!handle)
+		return -ENOENT;
+	arg->free.state = shared ? SPANALLOC_FREE_DEFERRED : 0;
+	*state = handle;
+	return 0;
+}
+
+static int done_free(struct span_file *sf, const union span_arg *arg, void *state,
+		     bool delivered)
+{
+	if (delivered)
+		span_handle_drop(sf, state);
+	else
+		span_handle_publish(sf, state);
+	return 0;
+}
+
+static u64 count_runs(const struct span_buffer *buffer, unsigned long index,
+		      unsigned long end)
+{
+	unsigned long pfn;
+	u64 nruns;
+
+	for (nruns = 0; index < end; nruns++)
+		index += span_buffer_run(buffer, index, end, &pfn);
+	return nruns;
+}
+
+/* Used by the kernel, and not only because it is mapped? */
+static bool is_pinned_unmapped(struct span_buffer *buffer)
+{
+	return !atomic_read(&buffer->nmaps) && span_buffer_is_pinned(buffer) &&
+	       !atomic_read(&buffer->nmaps);
+}
+
+static int run_query(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_query *query = &arg->query;
+	struct span_buffer *buffer;
+	struct span_handle view;
+	unsigned long first;
+
+	if (query->flags || query->reserved)
+		return -EINVAL;
+	if (!span_handle_get(sf, query->handle, &view))
+		return -ENOENT;
+	buffer = view.buffer;
+	first = view.pgoff - buffer->pgoff;
+	*query = (struct spanalloc_query) {
+		.handle = query->handle,
+		.npages = view.npages,
+		.offset = (u64)view.pgoff << PAGE_SHIFT,
+		.base = buffer->span->node.base + first,
+		.nruns = count_runs(buffer, first, first + view.npages),
+		.nmaps = atomic_read(&buffer->nmaps),
+		.nhandles = atomic_read(&buffer->nhandles),
+		.nexports = atomic_read(&buffer->nexports),
+	};
+	if (query->nruns == 1)
+		query->state |= SPANALLOC_QUERY_CONTIG;
+	if (is_pinned_unmapped(buffer))
+		query->state |= SPANALLOC_QUERY_PINNED;
+	span_buffer_put(buffer);
+	return 0;
+}
+
+/* Tell runs one by one: none is kept while the program's memory is written to. */
+static int tell_runs(struct spanalloc_runs *runs, const struct span_handle *view)
+{
+	struct spanalloc_run __user *to = u64_to_user_ptr(runs->runs);
+	unsigned long first = view->pgoff - view->buffer->pgoff, pfn;
+	bool privileged = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	struct spanalloc_run run;
+	u32 told;
+
+	for (told = 0; told < runs->nruns && runs->index < view->npages; told++) {
+		run.index = runs->index;
+		run.npages = span_buffer_run(view->buffer, first + run.index,
+					     first + view->npages, &pfn);
+		run.address = privileged ? PFN_PHYS(pfn) : 0;
+		if (copy_to_user(&to[told], &run, sizeof(run)))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		runs->index += run.npages;
+	}
+	runs->nruns = told;
+	return 0;
+}
+
+static int run_runs(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_runs *runs = &arg->runs;
+	struct span_handle view;
+	int err = -EINVAL;
+
+	if (runs->flags || runs->reserved || !runs->nruns)
+		return -EINVAL;
+	if (!span_handle_get(sf, runs->handle, &view))
+		return -ENOENT;
+	if (runs->index <= view.npages)
+		err = tell_runs(runs, &view);
+	span_buffer_put(view.buffer);
+	return err;
+}
+
+/*
+ * What the reply says, the new handle and its offset, does not depend on what
+ * other threads do; so the split itself waits until the reply is out, and nothing
+ * has to be undone. The old handle can be used all the time.
+ */
+static int run_split(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_split *split = &arg->split;
+	struct span_handle *handle, view;
+
+	if (split->flags || split->reserved)
+		return -EINVAL;
+	handle = span_handle_reserve(sf);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	if (!span_handle_get(sf, split->handle, &view)) {
+		span_handle_drop(sf, handle);
+		return -ENOENT;
+	}
+	/* The reference goes to the new handle, whether it is of use or not. */
+	span_handle_set(handle, view.buffer, view.pgoff - view.buffer->pgoff, view.npages);
+	if (!split->npages || split->npages >= view.npages) {
+		span_handle_drop(sf, handle);
+		return -EINVAL;
+	}
+	split->new_handle = handle->id;
+	split->offset = (u64)(view.pgoff + split->npages) << PAGE_SHIFT;
+	*state = handle;
+	return 0;
+}
+
+static int done_split(struct span_file *sf, const union span_arg *arg, void *state,
+		      bool delivered)
+{
+	int err = 0;
+
+	if (delivered)
+		err = span_handle_split(sf, arg->split.handle, arg->split.npages, state);
+	if (!delivered || err)
+		span_handle_drop(sf, state);
+	return err;
+}
+
+static int run_stats(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_heap_stats *out = &arg->stats;
+	struct spanalloc_stats in;
+
+	if (out->flags || out->reserved)
+		return -EINVAL;
+	span_heap_stats(sf->heap, &in);
+	*out = (struct spanalloc_heap_stats) {
+		.page_size = PAGE_SIZE,
+		.address_pages = in.address_pages,
+		.backed_pages = in.backed_pages,
+		.in_use_pages = in.in_use_pages,
+		.claimed_pages = in.claimed_pages,
+		.quarantined_pages = in.quarantined_pages,
+		.free_pages = in.free_pages,
+		.released_pages = in.released_pages,
+		.idle_pages = in.idle_pages,
+		.largest_free_pages = in.largest_free_pages,
+		.free_spans = in.free_spans,
+		.in_use_spans = in.in_use_spans,
+		.metadata_bytes = in.metadata_bytes,
+		.granule_pages = in.granule_pages,
+		.arena_pages = in.arena_pages,
+		.max_pages = in.max_pages,
+		.allocs = in.allocs,
+		.allocs_exact = in.allocs_exact,
+		.allocs_placed = in.allocs_placed,
+		.frees = in.frees,
+		.splits = in.splits,
+		.fails_limit = in.fails_limit,
+		.fails_space = in.fails_space,
+		.fails_memory = in.fails_memory,
+		.fails_again = in.fails_again,
+		.splits_in_place = in.splits_in_place,
+		.merges_in_place = in.merges_in_place,
+		.tree_inserts = in.tree_inserts,
+		.tree_erases = in.tree_erases,
+		.grows = in.grows,
+		.backed = in.backed,
+		.backed_scattered = in.backed_scattered,
+		.backing_races = in.backing_races,
+		.scavenged_pages = in.scavenged_pages,
+	};
+	return 0;
+}
+
+static int run_trim(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_trim *trim = &arg->trim;
+	u64 released = 0, part;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if ((trim->flags & ~SPANALLOC_TRIM_DRAIN) || trim->reserved ||
+	    (!trim->npages && !trim->flags))
+		return -EINVAL;
+	if (trim->flags & SPANALLOC_TRIM_DRAIN)
+		span_buffer_drain();
+	/* In parts, so that it can be killed. */
+	do {
+		part = span_heap_scavenge(sf->heap,
+					  min_t(u64, trim->npages - released, TRIM_PAGES));
+		released += part;
+	} while (part && released < trim->npages && !fatal_signal_pending(current));
+	trim->released = released;
+	return 0;
+}
+
+static int run_file(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_file *out = &arg->file;
+	struct span_account *account = sf->account;
+	int err;
+
+	if ((out->flags & ~SPANALLOC_FILE_SET_LIMIT) || out->reserved[0] || out->reserved[1])
+		return -EINVAL;
+	if (out->flags & SPANALLOC_FILE_SET_LIMIT) {
+		err = span_account_set_limit(account, out->limit_pages);
+		if (err)
+			return err;
+	}
+	*out = (struct spanalloc_file) {
+		.flags = out->flags,
+		.nhandles = atomic_read(&sf->nhandles),
+		.limit_pages = READ_ONCE(account->limit),
+		.pages = atomic_long_read(&account->pages),
+		.quarantined_pages = atomic_long_read(&account->quarantined),
+		.allocs = atomic64_read(&account->allocs),
+		.fails = atomic64_read(&account->fails),
+		.device_pages = span_device_pages(),
+		.device_limit_pages = span_device_limit(),
+	};
+	return 0;
+}
+
+static const struct span_call calls[] = {
+	{ SPANALLOC_IOC_INFO, SPANALLOC_INFO_SIZE_VER0, run_info },
+	{ SPANALLOC_IOC_ALLOC, SPANALLOC_ALLOC_SIZE_VER0, run_alloc, done_alloc,
+	  explains_alloc },
+	{ SPANALLOC_IOC_FREE, SPANALLOC_FREE_SIZE_VER0, run_free, done_free },
+	{ SPANALLOC_IOC_QUERY, SPANALLOC_QUERY_SIZE_VER0, run_query },
+	{ SPANALLOC_IOC_STATS, SPANALLOC_STATS_SIZE_VER0, run_stats },
+	{ SPANALLOC_IOC_TRIM, SPANALLOC_TRIM_SIZE_VER0, run_trim },
+	{ SPANALLOC_IOC_SPLIT, SPANALLOC_SPLIT_SIZE_VER0, run_split, done_split },
+	{ SPANALLOC_IOC_FILE, SPANALLOC_FILE_SIZE_VER0, run_file },
+	{ SPANALLOC_IOC_RUNS, SPANALLOC_RUNS_SIZE_VER0, run_runs },
+};
+
+/**
+ * span_call_find() - what a command does
+ * @cmd: the command; known by letter, number and direction, while its size may differ
+ *
+ * Context: any.
+ * Return: the call, or NULL.
+ */
+const struct span_call *span_call_find(unsigned int cmd)
+{
+	unsigned int mask = ~(_IOC_SIZEMASK << _IOC_SIZESHIFT);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		if ((cmd & mask) == (calls[i].cmd & mask))
+			return &calls[i];
+	return NULL;
+}
