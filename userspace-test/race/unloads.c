@@ -120,7 +120,7 @@ static void unload_before_quarantine_is_looked_through(void)
 
 static void unload_while_quarantine_is_looked_through(void)
 {
-	race_work(IN_MODULE(is_pinned));
+	race_work(IN_MODULE(span_buffer_is_pinned));
 }
 
 /* The module is as good as gone, but its device is there. */
