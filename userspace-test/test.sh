@@ -14,9 +14,9 @@
 #
 #   stress   everything at once, for STRESS_SECONDS, on the kernel SERIES (vm/stress.sh)
 #   arm64    as vm, on two arm64 kernels, with pages of 4 and of 16 KiB
-#   debug    planted bugs, the KUnit suites, the device tests, failing allocations and
-#            everything at once on kernels with KASAN, lockdep, kmemleak and more, for each
-#            of DEBUG_KERNELS
+#   debug    planted bugs, the KUnit suites, the device tests, forced races, failing
+#            allocations and everything at once on kernels with KASAN, lockdep, kmemleak and
+#            more, for each of DEBUG_KERNELS
 #   kcsan    a planted race, the KUnit suites with longer stress, and everything at once, on
 #            kernels that report data races, for each of KCSAN_KERNELS
 #
@@ -166,6 +166,7 @@ part_debug() {
 		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
 		stream 130 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
 		stream 365 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
+		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=1200 vm/races.sh
 		stream 29 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
 		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=900 vm/stress.sh
 	done

@@ -41,10 +41,11 @@ static void verify_open(bool failed)
 static void inject_open(void)
 {
 	static const struct operation op = {
-		prepare_nothing, run_open, verify_open, close_device, .copies = 1,
+		prepare_nothing, run_open, verify_open, close_device,
+		.copies = 1, .failures = 2,
 	};
 
-	walk_allocating(&op);
+	walk(&op);
 }
 
 /* SPANALLOC_IOC_ALLOC */
@@ -99,20 +100,22 @@ static void finish_alloc(void)
 static void walk_alloc(struct spanalloc_alloc request, bool cold)
 {
 	static const struct operation warmly = {
-		prepare_alloc_warm, run_alloc, verify_alloc, finish_alloc, .copies = 2,
+		prepare_alloc_warm, run_alloc, verify_alloc, finish_alloc,
+		.copies = 2, .failures = 3,
 	}, coldly = {
-		prepare_alloc_cold, run_alloc, verify_alloc, finish_alloc, .copies = 2,
+		prepare_alloc_cold, run_alloc, verify_alloc, finish_alloc,
+		.copies = 2, .failures = 3,
 	};
 	uint64_t backed = dev_stats(watch_fd).backed;
 	struct tally tally;
 
 	wanted = request;
 	if (cold) {
-		tally = walk_allocating(&coldly);
+		tally = walk(&coldly);
 		/* Each step had to take memory from the system. */
 		CHECK(dev_stats(watch_fd).backed >= backed + tally.fired);
 	}
-	walk_allocating(&warmly);
+	walk(&warmly);
 }
 
 static void inject_alloc_of_one_page(void)
@@ -175,7 +178,7 @@ static void inject_free(void)
 		.copies = 2, .needs_no_memory = true,
 	};
 
-	walk(&op);
+	walk_without_allocations(&op);
 }
 
 static void prepare_free_mapped(void)
@@ -209,7 +212,7 @@ static void inject_free_mapped(void)
 		.copies = 2, .needs_no_memory = true,
 	};
 
-	walk(&op);
+	walk_without_allocations(&op);
 }
 
 /* SPANALLOC_IOC_SPLIT */
@@ -249,10 +252,11 @@ static void verify_split(bool failed)
 static void inject_split(void)
 {
 	static const struct operation op = {
-		prepare_split, run_split, verify_split, close_device, .copies = 2,
+		prepare_split, run_split, verify_split, close_device,
+		.copies = 2, .failures = 1,
 	};
 
-	walk_allocating(&op);
+	walk(&op);
 }
 
 /* The calls that only look, which must not need memory either */
@@ -281,7 +285,7 @@ static void inject_info(void)
 		.copies = 2, .needs_no_memory = true,
 	};
 
-	walk(&op);
+	walk_without_allocations(&op);
 }
 
 static int run_query(void)
@@ -303,7 +307,7 @@ static void inject_query(void)
 		.copies = 2, .needs_no_memory = true,
 	};
 
-	walk(&op);
+	walk_without_allocations(&op);
 }
 
 static int run_stats(void)
@@ -327,7 +331,7 @@ static void inject_stats(void)
 		.copies = 2, .needs_no_memory = true,
 	};
 
-	walk(&op);
+	walk_without_allocations(&op);
 }
 
 /* SPANALLOC_IOC_TRIM: what gives memory back must not need any */
@@ -364,10 +368,13 @@ static void inject_trim(void)
 		.copies = 2, .needs_no_memory = true,
 	};
 
-	walk(&op);
+	walk_without_allocations(&op);
 }
 
-/* close() frees what is not mapped, and forgets what is */
+/*
+ * close() frees what is not mapped, and forgets what is. It allocates nothing for that: nobody
+ * could be told that it has failed.
+ */
 
 static void prepare_close(void)
 {
@@ -398,7 +405,7 @@ static void inject_close(void)
 		prepare_close, run_close, verify_close, finish_close, .needs_no_memory = true,
 	};
 
-	walk(&op);
+	walk_without_allocations(&op);
 }
 
 /* The files in debugfs */
@@ -438,11 +445,11 @@ static void walk_show(const char *path)
 {
 	static const struct operation op = {
 		prepare_free, run_show, verify_show, close_device,
-		.copies = ANY_COPIES,
+		.copies = ANY_COPIES, .failures = 3,
 	};
 
 	shown = path;
-	walk_allocating(&op);
+	walk(&op);
 }
 
 static void inject_debugfs_stats(void)

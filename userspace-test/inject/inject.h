@@ -24,6 +24,8 @@
  * @copies: how often it copies from and to user space; only then, and hardly more often,
  *          may it fail with EFAULT
  * @needs_no_memory: fails with nothing else, whatever happens to allocations
+ * @failures: otherwise, how often it fails without memory at least: allocations of ours,
+ *            and of the kernel's those that it makes each time
  * @also: what it may fail with besides ENOMEM
  *
  * After @finish the heap must be as it was before @prepare.
@@ -35,6 +37,7 @@ struct operation {
 	void (*finish)(void);
 	unsigned int copies;
 	bool needs_no_memory;
+	unsigned int failures;
 	int also;
 };
 
@@ -52,8 +55,11 @@ struct tally {
 
 /* Tries an operation until no allocation is left to fail. */
 struct tally walk(const struct operation *op);
-/* The same, and some allocation has to make it fail. */
-struct tally walk_allocating(const struct operation *op);
+/*
+ * The same with one that makes no allocation at all, so that there is nothing to fail but
+ * its copies, each of which has.
+ */
+void walk_without_allocations(const struct operation *op);
 
 /* Where a walk stands is known outside its process, and told if it ended in the middle. */
 void position_init(void);

@@ -113,7 +113,7 @@ static void load_module(void)
 		.copies = ANY_COPIES,
 	};
 
-	walk_allocating(&op);
+	walk(&op);
 	CHECK_OK(load());
 	check_module_works();
 	CHECK_OK(unload());
@@ -186,7 +186,7 @@ static void load_first_allocation(void)
 		prepare_first, run_first, verify_first, finish_load, .copies = 2,
 	};
 
-	walk_allocating(&op);
+	walk(&op);
 }
 
 static const struct test_case cases[] = {

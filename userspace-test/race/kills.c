@@ -18,8 +18,12 @@
 /* Pages that mapping.c hands to vm_insert_pages() at a time. */
 #define INSERT_BATCH	32
 
-/* Where FIRST maps, so that its other thread knows before mmap() has returned. */
-#define ADDRESS		((char *)0x10000000)
+/*
+ * Where FIRST maps, so that its other thread knows before mmap() has returned. The heap of a
+ * program begins anywhere in the GiB after it, and what the kernel places by itself lies far
+ * above.
+ */
+#define ADDRESS		((char *)0x1000000000)
 #define NPINNED		2
 
 static uint64_t granule;

@@ -70,7 +70,7 @@ void meet_at_until(const char *function, const char *task, const char *until)
 
 void meet_held(void)
 {
-	double deadline = seconds_now() + HELD_SECONDS;
+	double deadline = seconds_now() + HELD_SECONDS * patience();
 	unsigned int hits;
 	char state[16];
 

@@ -12,6 +12,11 @@ echo >/proc/sys/kernel/modprobe
 # Unbound work runs where tasks are held, so that holding it does not hold the test.
 echo 2 >/sys/devices/virtual/workqueue/cpumask
 
+# A kernel that looks at each of its accesses to memory takes its time.
+case $(uname -r) in
+*-debug | *-kcsan) export SPANALLOC_TEST_PATIENCE=5 ;;
+esac
+
 # No greeting of a module that is loaded again in the middle of a result; warnings pass.
 dmesg -n 5
 
