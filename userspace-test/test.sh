@@ -167,7 +167,7 @@ part_debug() {
 		stream 130 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
 		stream 365 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
 		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=1200 vm/races.sh
-		stream 29 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
+		stream 33 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
 		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=900 vm/stress.sh
 	done
 }

@@ -79,6 +79,7 @@ uint64_t granule_pages(void);
 
 extern const struct test_suite call_suite;
 extern const struct test_suite memory_suite;
+extern const struct test_suite fresh_inject_suite;
 extern const struct test_suite load_suite;
 
 /* Of load_suite: the module, and how its absence is checked before and after a case. */

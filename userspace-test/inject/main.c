@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 /* Said here once more, so that a case that falls out of a table is noticed. */
-#define PLANNED_DEVICE	26
+#define PLANNED_DEVICE	30
 #define PLANNED_LOAD	3
 
 static bool after_device(void)
@@ -31,7 +31,7 @@ static bool after_load(void)
 static int run_device(char *const *patterns)
 {
 	static const struct test_hooks hooks = { injection_reset, after_device };
-	const struct test_suite suites[] = { call_suite, memory_suite };
+	const struct test_suite suites[] = { call_suite, memory_suite, fresh_inject_suite };
 
 	watch_fd = dev_open_mode(O_RDONLY);
 	return test_run(suites, ARRAY_SIZE(suites), PLANNED_DEVICE, &hooks, patterns);
