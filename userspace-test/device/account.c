@@ -249,6 +249,10 @@ static void account_locked_memory_is_a_limit(void)
 	CHECK_FAILS(try_pages(fd, 7), EDQUOT);
 	CHECK_OK(try_pages(fd, 6));
 	dev_free(fd, alloc.handle);
+	/* What another limit refuses is not held against this one. */
+	CHECK_OK(dev_try_limit(fd, 8));
+	CHECK_FAILS(try_pages(fd, 9), EDQUOT);
+	CHECK_OK(dev_try_limit(fd, NO_LIMIT));
 	CHECK_OK(try_pages(fd, 10));
 }
 
