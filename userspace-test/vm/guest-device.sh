@@ -80,6 +80,11 @@ load max_pages=8192
 run device_test 'limit_*'
 unload
 
+# One that has to grow to its limit.
+load max_pages=8192 arena_pages=1024
+run device_test 'limit_report_counts_what_can_grow'
+unload
+
 # As many pages as the machine has, and some.
 memory_kib=$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)
 page_kib=$(sed -n 's/^KernelPageSize: *\([0-9]*\) kB/\1/p' /proc/self/smaps | head -n 1)
