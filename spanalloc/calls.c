@@ -56,12 +56,18 @@ static int run_info(struct span_file *sf, union span_arg *arg, void **state)
 	return 0;
 }
 
+static bool explains_alloc(const union span_arg *arg, int err)
+{
+	return (arg->alloc.flags & SPANALLOC_ALLOC_REPORT) && span_is_want(err);
+}
+
 /*
  * The longest run that would have been found at this moment. The free span at the end
  * of the address space grows with it.
  */
-static unsigned long largest_pages(struct span_file *sf, u32 flags)
+static unsigned long largest_pages(struct span_file *sf, const struct spanalloc_alloc *alloc)
 {
+	unsigned long granule = span_heap_granule_pages(sf->heap);
 	struct spanalloc_stats stats;
 	struct span_info last;
 	unsigned long end;
@@ -73,34 +79,46 @@ static unsigned long largest_pages(struct span_file *sf, u32 flags)
 	    last.state == SPAN_FREE)
 		end += last.npages;
 	end = max_t(unsigned long, end, stats.largest_free_pages);
-	if (flags & SPANALLOC_ALLOC_CONTIG)
-		end = min(end, span_heap_granule_pages(sf->heap));
-	return min(end, span_account_room(sf->account));
+	if (alloc->flags & SPANALLOC_ALLOC_CONTIG)
+		end = min(end, granule);
+	return min(end, round_down(span_account_room(sf->account),
+				   clamp_t(u64, alloc->align, 1, granule)));
+}
+
+static struct span_handle *allocate(struct span_file *sf, const struct spanalloc_alloc *alloc)
+{
+	struct span_handle *handle = span_handle_reserve(sf);
+	struct span_buffer *buffer;
+
+	if (IS_ERR(handle))
+		return handle;
+	buffer = span_buffer_new(sf->heap, sf->account, alloc->npages, alloc->align,
+				 alloc->flags);
+	if (IS_ERR(buffer)) {
+		span_handle_drop(sf, handle);
+		return ERR_CAST(buffer);
+	}
+	span_handle_set(handle, buffer, 0, span_buffer_npages(buffer));
+	return handle;
 }
 
 static int run_alloc(struct span_file *sf, union span_arg *arg, void **state)
 {
 	struct spanalloc_alloc *alloc = &arg->alloc;
 	struct span_handle *handle;
-	struct span_buffer *buffer;
 
 	if ((alloc->flags & ~ALLOC_FLAGS) || alloc->reserved)
 		return -EINVAL;
 	alloc->handle = 0;
 	alloc->offset = 0;
 	alloc->largest_pages = 0;
-	handle = span_handle_reserve(sf);
-	if (IS_ERR(handle))
+	handle = allocate(sf, alloc);
+	if (IS_ERR(handle)) {
+		span_account_note(sf->account, PTR_ERR(handle));
+		if (explains_alloc(arg, PTR_ERR(handle)))
+			alloc->largest_pages = largest_pages(sf, alloc);
 		return PTR_ERR(handle);
-	buffer = span_buffer_new(sf->heap, sf->account, alloc->npages, alloc->align,
-				 alloc->flags);
-	if (IS_ERR(buffer)) {
-		span_handle_drop(sf, handle);
-		if (alloc->flags & SPANALLOC_ALLOC_REPORT)
-			alloc->largest_pages = largest_pages(sf, alloc->flags);
-		return PTR_ERR(buffer);
 	}
-	span_handle_set(handle, buffer, 0, span_buffer_npages(buffer));
 	alloc->handle = handle->id;
 	alloc->offset = (u64)handle->pgoff << PAGE_SHIFT;
 	*state = handle;
@@ -110,16 +128,13 @@ static int run_alloc(struct span_file *sf, union span_arg *arg, void **state)
 static int done_alloc(struct span_file *sf, const union span_arg *arg, void *state,
 		      bool delivered)
 {
-	if (delivered)
-		span_handle_publish(sf, state);
-	else
+	if (!delivered) {
 		span_handle_drop(sf, state);
+		return 0;
+	}
+	span_account_note(sf->account, 0);
+	span_handle_publish(sf, state);
 	return 0;
-}
-
-static bool explains_alloc(const union span_arg *arg, int err)
-{
-	return (arg->alloc.flags & SPANALLOC_ALLOC_REPORT) && span_is_want(err);
 }
 
 /* The handle is out of reach, but can be put back until the reply is out. */
@@ -148,15 +163,17 @@ static int done_free(struct span_file *sf, const union span_arg *arg, void *stat
 	return 0;
 }
 
-static u64 count_runs(const struct span_buffer *buffer, unsigned long index,
-		      unsigned long end)
+static int count_runs(const struct span_buffer *buffer, unsigned long index,
+		      unsigned long end, u64 *nruns)
 {
 	unsigned long pfn;
-	u64 nruns;
 
-	for (nruns = 0; index < end; nruns++)
+	for (*nruns = 0; index < end; ++*nruns) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		index += span_buffer_run(buffer, index, end, &pfn);
-	return nruns;
+	}
+	return 0;
 }
 
 /* Used by the kernel, and not only because it is mapped? */
@@ -172,6 +189,8 @@ static int run_query(struct span_file *sf, union span_arg *arg, void **state)
 	struct span_buffer *buffer;
 	struct span_handle view;
 	unsigned long first;
+	u64 nruns;
+	int err;
 
 	if (query->flags || query->reserved)
 		return -EINVAL;
@@ -179,12 +198,15 @@ static int run_query(struct span_file *sf, union span_arg *arg, void **state)
 		return -ENOENT;
 	buffer = view.buffer;
 	first = view.pgoff - buffer->pgoff;
+	err = count_runs(buffer, first, first + view.npages, &nruns);
+	if (err)
+		goto put_buffer;
 	*query = (struct spanalloc_query) {
 		.handle = query->handle,
 		.npages = view.npages,
 		.offset = (u64)view.pgoff << PAGE_SHIFT,
 		.base = buffer->span->node.base + first,
-		.nruns = count_runs(buffer, first, first + view.npages),
+		.nruns = nruns,
 		.nmaps = atomic_read(&buffer->nmaps),
 		.nhandles = atomic_read(&buffer->nhandles),
 		.nexports = atomic_read(&buffer->nexports),
@@ -193,11 +215,13 @@ static int run_query(struct span_file *sf, union span_arg *arg, void **state)
 		query->state |= SPANALLOC_QUERY_CONTIG;
 	if (is_pinned_unmapped(buffer))
 		query->state |= SPANALLOC_QUERY_PINNED;
+
+put_buffer:
 	span_buffer_put(buffer);
-	return 0;
+	return err;
 }
 
-/* Tell runs one by one: none is kept while the program's memory is written to. */
+/* Each run goes out by itself, so that nothing has to be allocated for all of them. */
 static int tell_runs(struct spanalloc_runs *runs, const struct span_handle *view)
 {
 	struct spanalloc_run __user *to = u64_to_user_ptr(runs->runs);
@@ -365,7 +389,7 @@ static int run_file(struct span_file *sf, union span_arg *arg, void **state)
 	*out = (struct spanalloc_file) {
 		.flags = out->flags,
 		.nhandles = atomic_read(&sf->nhandles),
-		.limit_pages = READ_ONCE(account->limit),
+		.limit_pages = span_account_limit(account),
 		.pages = atomic_long_read(&account->pages),
 		.quarantined_pages = atomic_long_read(&account->quarantined),
 		.allocs = atomic64_read(&account->allocs),
