@@ -111,7 +111,7 @@ step() {
 }
 
 part_static() {
-	stream 24 'rules about the sources' ./static.sh
+	stream 26 'rules about the sources' ./static.sh
 	stream 16 'tools about the sources' ./static-tools.sh
 }
 
