@@ -217,7 +217,8 @@ bool picture_text(FILE *out, const char *heap, const struct span_list *list,
 		return false;
 	fill_grid(&grid, list);
 	fprintf(out, "heap %s: %" PRIu64 " pages, %zu spans; a character is %" PRIu64
-		" pages\n", heap, list->end, list->nentries, grid.per_cell);
+		" page%s\n", heap, list->end, list->nentries, grid.per_cell,
+		grid.per_cell == 1 ? "" : "s");
 	for (first = 0; first < grid.ncells; first += grid.columns)
 		print_line(out, &grid, first, glyphs, style->colour);
 	print_legend(out, list, style, glyphs);
