@@ -112,7 +112,7 @@ step() {
 
 part_static() {
 	stream 26 'rules about the sources' ./static.sh
-	stream 16 'tools about the sources' ./static-tools.sh
+	stream 23 'tools about the sources' ./static-tools.sh
 }
 
 part_build() {
@@ -138,6 +138,7 @@ part_vm() {
 	for series in $RUN_SERIES; do
 		step "replay in a virtual machine, Linux $series" env SERIES="$series" vm/run.sh
 		stream 365 "device tests, Linux $series" env SERIES="$series" vm/device.sh
+		stream 55 "spanctl, Linux $series" env SERIES="$series" vm/spanctl.sh
 		stream 40 "forced races, Linux $series" env SERIES="$series" vm/races.sh
 		stream 24 "torture, Linux $series" env SERIES="$series" vm/torture.sh
 	done

@@ -122,20 +122,15 @@ struct spanalloc_split dev_split(int fd, uint32_t handle, uint64_t npages)
 
 struct spanalloc_file dev_file(int fd)
 {
-	struct spanalloc_file file = { .flags = 0 };
+	struct spanalloc_file file;
 
-	CHECK_OK(ioctl(fd, SPANALLOC_IOC_FILE, &file));
+	CHECK_OK(as_system_call(spanalloc_get_file(fd, &file)));
 	return file;
 }
 
 int dev_try_limit(int fd, uint64_t npages)
 {
-	struct spanalloc_file file = {
-		.flags = SPANALLOC_FILE_SET_LIMIT,
-		.limit_pages = npages,
-	};
-
-	return ioctl(fd, SPANALLOC_IOC_FILE, &file);
+	return as_system_call(spanalloc_set_limit(fd, npages));
 }
 
 int dev_try_map(int fd, uint64_t offset, size_t nbytes, int prot, int flags)

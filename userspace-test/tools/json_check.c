@@ -153,7 +153,7 @@ static bool has_member(const char *wanted)
 	length = snprintf(member, sizeof(member), "\"%.*s\": %s", (int)(equals - wanted), wanted,
 			  equals + 1);
 	while ((found = strstr(found, member))) {
-		if (strchr(",}] \n", found[length]))
+		if (strchr("\n,}] ", found[length]))
 			return true;
 		found++;
 	}

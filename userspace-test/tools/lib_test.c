@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * libspanalloc without a device: ioctl() and mmap() are stand-ins here (the linker's
- * --wrap; where offsets have 64 bits the latter is called mmap64()), which note what they were asked and answer as told.
+ * --wrap; where offsets have 64 bits the latter is called mmap64()), which note what they
+ * were asked and answer as told.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,9 +33,6 @@ static struct {
 } mapping;
 static unsigned int nmappings;
 static int mapping_error;
-
-int __wrap_ioctl(int fd, unsigned long command, void *argument);
-void *__wrap_mmap64(void *address, size_t nbytes, int prot, int flags, int fd, off_t offset);
 
 int __wrap_ioctl(int fd, unsigned long command, void *argument)
 {

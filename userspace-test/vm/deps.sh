@@ -43,7 +43,8 @@ group_needs() {
 		printf '%s\n' "gcc-m32:gcc-$(gcc -dumpversion)-multilib"
 		;;
 	static)
-		printf '%s\n' sparse:sparse shellcheck:shellcheck full-perl:perl python3:python3
+		printf '%s\n' sparse:sparse shellcheck:shellcheck full-perl:perl python3:python3 \
+			mandoc:mandoc groff:groff-base
 		;;
 	coverage)
 		group_needs user
