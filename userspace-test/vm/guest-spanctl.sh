@@ -7,7 +7,7 @@
 # status 0 only if all cases passed and as many ran as were planned.
 
 MODULE=/lib/spanalloc/spanalloc.ko
-PLANNED=55
+PLANNED=56
 
 # shellcheck source=guest-spanctl-lib.sh
 . /guest/spanctl-lib.sh
@@ -93,6 +93,11 @@ top_json() {
 top_rounds() {
 	run 0 top 0.1 --count 3 && [ "$(grep -c PID "$OUT")" -eq 3 ] &&
 		run 0 top 0.1 --count 3 --json && json_check --lines <"$OUT" && [ "$(wc -l <"$OUT")" -eq 3 ]
+}
+
+# The program of the README, as it stands there.
+readme_example() {
+	command readme_example >"$OUT" && says 'io_uring and sockets' && empty
 }
 
 # Holding.
@@ -436,6 +441,7 @@ case_ 'top ends on Ctrl-C' watch_ends top INT
 case_ 'top as text' top_text
 case_ 'top as JSON' top_json
 case_ 'top in rounds' top_rounds
+case_ 'the program of the README' readme_example
 case_ 'alloc as text' alloc_text
 case_ 'alloc as JSON, with all runs' alloc_json
 case_ 'alloc --align' alloc_aligned

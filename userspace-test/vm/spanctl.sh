@@ -21,6 +21,7 @@ main() {
 	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
 	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
 		--add "$spanctl:/bin/spanctl" --add "$(dirname "$spanctl")/json_check:/bin/json_check" \
+		--add "$(dirname "$spanctl")/readme_example:/bin/readme_example" \
 		--add "$VM_DIR/guest-spanctl-lib.sh:/guest/spanctl-lib.sh" \
 		--init "$VM_DIR/guest-spanctl.sh" --quiet --timeout "${TIMEOUT:-300}" \
 		--log "$CACHE/spanctl-$SERIES.log"
