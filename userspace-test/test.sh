@@ -111,8 +111,8 @@ step() {
 }
 
 part_static() {
-	stream 24 'rules about the sources' ./static.sh
-	stream 16 'tools about the sources' ./static-tools.sh
+	stream 26 'rules about the sources' ./static.sh
+	stream 23 'tools about the sources' ./static-tools.sh
 }
 
 part_build() {
@@ -123,8 +123,9 @@ part_build() {
 }
 
 part_user() {
+	step 'what programs are built with' vm/deps.sh user
 	step 'build in user space' make --no-print-directory all
-	stream 128 'user-space tests' make --no-print-directory check
+	stream 172 'user-space tests' make --no-print-directory check
 }
 
 part_kunit() {
@@ -138,6 +139,7 @@ part_vm() {
 	for series in $RUN_SERIES; do
 		step "replay in a virtual machine, Linux $series" env SERIES="$series" vm/run.sh
 		stream 365 "device tests, Linux $series" env SERIES="$series" vm/device.sh
+		stream 56 "spanctl, Linux $series" env SERIES="$series" vm/spanctl.sh
 		stream 40 "forced races, Linux $series" env SERIES="$series" vm/races.sh
 		stream 24 "torture, Linux $series" env SERIES="$series" vm/torture.sh
 	done
@@ -190,7 +192,7 @@ run_part() {
 }
 
 # The least number of checks of a whole run.
-CHECKS_MIN=1307
+CHECKS_MIN=1473
 
 main() {
 	local part parts=("$@")
