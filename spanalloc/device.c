@@ -90,12 +90,10 @@ static struct span_buffer *buffer_for(struct span_file *sf, struct vm_area_struc
 static int device_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct span_buffer *buffer;
+	int err = span_mapping_check(vma);
 
-	/* Not VM_SHARED: the kernel drops that from a read-only file's mapping. */
-	if (!(vma->vm_flags & VM_MAYSHARE))
-		return -EINVAL;
-	if (vma->vm_flags & VM_EXEC)
-		return -EACCES;
+	if (err)
+		return err;
 	buffer = buffer_for(file->private_data, vma);
 	return IS_ERR(buffer) ? PTR_ERR(buffer) : span_buffer_map(buffer, vma);
 }
