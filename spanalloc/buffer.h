@@ -75,6 +75,7 @@ unsigned long span_buffer_run(const struct span_buffer *buffer, unsigned long in
 void span_buffer_drain(void);
 
 /* mapping.c */
+int span_mapping_check(const struct vm_area_struct *vma);
 int span_buffer_map(struct span_buffer *buffer, struct vm_area_struct *vma);
 
 #endif /* _SPANALLOC_BUFFER_H */

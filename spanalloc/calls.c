@@ -19,6 +19,8 @@
 
 #include <linux/capability.h>
 #include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>
 #include <linux/sched/signal.h>
@@ -26,6 +28,7 @@
 
 #include "buffer.h"
 #include "calls.h"
+#include "export.h"
 #include "handle.h"
 #include "internal.h"
 
@@ -48,7 +51,8 @@ static int run_info(struct span_file *sf, union span_arg *arg, void **state)
 			   SPAN_VERSION_PATCH,
 		.page_size = PAGE_SIZE,
 		.features = SPANALLOC_FEATURE_CONTIG | SPANALLOC_FEATURE_SPLIT |
-			    SPANALLOC_FEATURE_MMAP,
+			    SPANALLOC_FEATURE_MMAP |
+			    (SPAN_HAS_EXPORT ? SPANALLOC_FEATURE_EXPORT : 0),
 		.granule_pages = stats.granule_pages,
 		.max_pages = stats.max_pages,
 		.alloc_flags = ALLOC_FLAGS,
@@ -400,6 +404,49 @@ static int run_file(struct span_file *sf, union span_arg *arg, void **state)
 	return 0;
 }
 
+/* The number of the descriptor is reserved, but leads nowhere until the reply is out. */
+static int run_export(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_export *export = &arg->export;
+	struct span_handle view;
+	struct file *file;
+	bool writable;
+
+	if (!SPAN_HAS_EXPORT)
+		return -ENOTTY;
+	if ((export->flags & ~SPANALLOC_EXPORT_READ_ONLY) || export->reserved)
+		return -EINVAL;
+	if (!span_handle_get(sf, export->handle, &view))
+		return -ENOENT;
+	writable = sf->writable && !(export->flags & SPANALLOC_EXPORT_READ_ONLY);
+	export->fd = get_unused_fd_flags(O_CLOEXEC);
+	if (export->fd < 0) {
+		span_buffer_put(view.buffer);
+		return export->fd;
+	}
+	file = span_export_new(view.buffer, view.pgoff - view.buffer->pgoff, view.npages,
+			       writable);
+	span_buffer_put(view.buffer);
+	if (IS_ERR(file)) {
+		put_unused_fd(export->fd);
+		return PTR_ERR(file);
+	}
+	*state = file;
+	return 0;
+}
+
+static int done_export(struct span_file *sf, const union span_arg *arg, void *state,
+		       bool delivered)
+{
+	if (delivered) {
+		fd_install(arg->export.fd, state);
+	} else {
+		put_unused_fd(arg->export.fd);
+		fput(state);
+	}
+	return 0;
+}
+
 static const struct span_call calls[] = {
 	{ SPANALLOC_IOC_INFO, SPANALLOC_INFO_SIZE_VER0, run_info },
 	{ SPANALLOC_IOC_ALLOC, SPANALLOC_ALLOC_SIZE_VER0, run_alloc, done_alloc,
@@ -411,6 +458,7 @@ static const struct span_call calls[] = {
 	{ SPANALLOC_IOC_SPLIT, SPANALLOC_SPLIT_SIZE_VER0, run_split, done_split },
 	{ SPANALLOC_IOC_FILE, SPANALLOC_FILE_SIZE_VER0, run_file },
 	{ SPANALLOC_IOC_RUNS, SPANALLOC_RUNS_SIZE_VER0, run_runs },
+	{ SPANALLOC_IOC_EXPORT, SPANALLOC_EXPORT_SIZE_VER0, run_export, done_export },
 };
 
 /**

@@ -91,13 +91,10 @@ static int device_mmap(struct file *file, struct vm_area_struct *vma)
 	struct span_file *sf = file->private_data;
 	bool fresh = !vma->vm_pgoff;
 	struct span_buffer *buffer;
-	int err;
+	int err = span_mapping_check(vma);
 
-	/* Not VM_SHARED: the kernel drops that from a read-only file's mapping. */
-	if (!(vma->vm_flags & VM_MAYSHARE))
-		return -EINVAL;
-	if (vma->vm_flags & VM_EXEC)
-		return -EACCES;
+	if (err)
+		return err;
 	buffer = buffer_for(sf, vma);
 	err = IS_ERR(buffer) ? PTR_ERR(buffer) : span_buffer_map(buffer, vma);
 	if (fresh)

@@ -149,6 +149,21 @@ static int insert_all(struct span_buffer *buffer, struct vm_area_struct *vma)
 }
 
 /**
+ * span_mapping_check() - is it a mapping as programs may have them?
+ * @vma: a VMA that is not mapped yet
+ *
+ * Context: mmap_lock is held.
+ * Return: 0; -EINVAL if it is private, -EACCES if it is executable.
+ */
+int span_mapping_check(const struct vm_area_struct *vma)
+{
+	/* Not VM_SHARED: the kernel drops that from a read-only file's mapping. */
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	return vma->vm_flags & VM_EXEC ? -EACCES : 0;
+}
+
+/**
  * span_buffer_map() - map a buffer, or a part of it
  * @buffer: the buffer; the reference that the caller has goes to the mapping, or
  *          is dropped if that cannot be made

@@ -78,6 +78,8 @@ main() {
 	fi
 	if [[ -n ${TORTURE:-} ]]; then
 		MAKE_VARS+=(CONFIG_SPANALLOC_TORTURE=m)
+		! grep -qx CONFIG_DMA_SHARED_BUFFER=y "$KDIR/.config" ||
+			PRODUCTS+=(kunit/torture/spanalloc_importer.ko)
 		PRODUCTS+=(kunit/torture/spanalloc_torture.ko kunit/torture/spanalloc_rendezvous.ko)
 	fi
 	dir=$outdir/$RELEASE
