@@ -166,9 +166,9 @@ part_debug() {
 		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
 		stream 130 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
 		stream 365 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
-		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=1200 vm/races.sh
+		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/races.sh
 		stream 29 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
-		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=900 vm/stress.sh
+		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
 	done
 }
 
@@ -178,7 +178,7 @@ part_kcsan() {
 		stream 3 "planted race, Linux $name" vm/debug.sh "$name" sins
 		stream 130 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
 		stream 24 "torture, Linux $name" env SERIES="$name" SECONDS_LONG=20 vm/torture.sh
-		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=900 vm/stress.sh
+		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
 	done
 }
 
