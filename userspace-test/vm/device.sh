@@ -5,7 +5,7 @@
 # as 64-bit and as 32-bit programs. Prints the guest's KTAP; succeeds only if the guest's
 # script did and the log is clean.
 #
-#   SERIES=6.1   a name of kernel.sh   TIMEOUT=600   seconds for the guest
+#   SERIES=6.1   a name of kernel.sh   TIMEOUT=1800   seconds for the guest
 #   MEM=MIB      its memory
 
 set -euo pipefail
@@ -33,7 +33,7 @@ main() {
 	truncate -s "${DISK_MIB}M" "$disk"
 	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
 		"${programs[@]}" --init "$VM_DIR/guest-device.sh" --disk "$disk" --quiet \
-		${MEM:+--mem "$MEM"} --timeout "${TIMEOUT:-600}" --log "$CACHE/device-$SERIES.log"
+		${MEM:+--mem "$MEM"} --timeout "${TIMEOUT:-1800}" --log "$CACHE/device-$SERIES.log"
 }
 
 main "$@"
