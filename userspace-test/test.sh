@@ -195,7 +195,7 @@ part_kunit() {
 # in_guests SERIES
 in_guests() {
 	step "replay in a virtual machine, Linux $1" env SERIES="$1" vm/run.sh
-	stream 365 "device tests, Linux $1" env SERIES="$1" vm/device.sh
+	stream 520 "device tests, Linux $1" env SERIES="$1" vm/device.sh
 	stream 56 "spanctl, Linux $1" env SERIES="$1" vm/spanctl.sh
 	stream 40 "forced races, Linux $1" env SERIES="$1" vm/races.sh
 	stream 24 "torture, Linux $1" env SERIES="$1" vm/torture.sh
@@ -229,7 +229,7 @@ part_debug() {
 	for name in $DEBUG_KERNELS; do
 		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
 		stream 143 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
-		stream 365 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
+		stream 455 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
 		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/races.sh
 		stream 33 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
 		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
@@ -254,7 +254,7 @@ run_part() {
 }
 
 # The least number of checks of a whole run.
-CHECKS_MIN=1503
+CHECKS_MIN=1683
 
 main() {
 	local part parts=("$@")
