@@ -99,6 +99,19 @@ settles() {
 	done
 }
 
+# appears FILE: something is in it within a while.
+appears() {
+	local i=0
+	while ! [ -s "$1" ]; do
+		i=$((i + 1))
+		if [ "$i" -gt 300 ]; then
+			echo "nothing appears in $1"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
 # hold ARGUMENT...: a holder in the background, once it has said what it holds.
 hold() {
 	local i=0 size=0
