@@ -95,6 +95,7 @@ extern const struct test_suite runs_suite;
 extern const struct test_suite split_suite;
 extern const struct test_suite pin_suite;
 extern const struct test_suite io_suite;
+extern const struct test_suite library_suite;
 extern const struct test_suite stress_suite;
 extern const struct test_suite memory_error_suite;
 

@@ -4,6 +4,7 @@
  */
 #include "device.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
 
 static void library_opens_nothing_else(void)
