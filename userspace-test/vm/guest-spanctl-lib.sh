@@ -31,7 +31,6 @@ case_() {
 dismiss() {
 	# shellcheck disable=SC2086 # several words
 	kill -KILL $holders 2>/dev/null
-	wait
 	holders=''
 }
 
@@ -131,11 +130,21 @@ hold() {
 	done
 }
 
+# reap PID: its exit status. It has a minute to end.
+reap() {
+	local got=0 killer
+	(sleep 60 && kill -KILL "$1") 2>/dev/null &
+	killer=$!
+	wait "$1" || got=$?
+	kill "$killer"
+	return $got
+}
+
 # ends SIGNAL STATUS: the holder does, by that signal.
 ends() {
 	local got=0
 	[ "$1" = none ] || kill "-$1" "$holder"
-	wait "$holder" || got=$?
+	reap "$holder" || got=$?
 	[ "$got" -eq "$2" ] && return
 	echo "the holder ended with $got, not $2"
 	return 1

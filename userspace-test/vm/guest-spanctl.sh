@@ -65,7 +65,7 @@ watch_json() {
 watch_rates() {
 	: >"$OUT"
 	spanctl watch --json --count 2 2 >"$OUT" 2>"$ERR" &
-	appears "$OUT" && spanctl alloc 3 --hold 0 >/tmp/said2 && wait $! &&
+	appears "$OUT" && spanctl alloc 3 --hold 0 >/tmp/said2 && reap $! &&
 		tail -n 1 "$OUT" | grep -qE '"per_second": \{.*"allocs": [1-9][0-9]*\.'
 }
 
@@ -75,7 +75,7 @@ watch_ends() {
 	spanctl "$1" 0.2 >"$OUT" 2>"$ERR" &
 	appears "$OUT" || return
 	kill "-$2" $!
-	wait $! || got=$?
+	reap $! || got=$?
 	[ "$got" -eq 0 ] && [ ! -s "$ERR" ]
 }
 
