@@ -31,6 +31,8 @@ case_() {
 dismiss() {
 	# shellcheck disable=SC2086 # several words
 	kill -KILL $holders 2>/dev/null
+	# shellcheck disable=SC2086
+	wait $holders 2>/dev/null
 	holders=''
 }
 

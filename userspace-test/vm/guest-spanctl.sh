@@ -7,7 +7,7 @@
 # status 0 only if all cases passed and as many ran as were planned.
 
 MODULE=/lib/spanalloc/spanalloc.ko
-PLANNED=56
+PLANNED=57
 
 # shellcheck source=guest-spanctl-lib.sh
 . /guest/spanctl-lib.sh
@@ -61,12 +61,18 @@ watch_json() {
 		[ "$(grep -c per_second "$OUT")" -eq 2 ]
 }
 
-# Allocations between two rounds: a rate above zero.
+# Allocations go on until a round has seen one.
 watch_rates() {
+	local watcher i=0
 	: >"$OUT"
-	spanctl watch --json --count 2 2 >"$OUT" 2>"$ERR" &
-	appears "$OUT" && spanctl alloc 3 --hold 0 >/tmp/said2 && reap $! &&
-		tail -n 1 "$OUT" | grep -qE '"per_second": \{.*"allocs": [1-9][0-9]*\.'
+	spanctl watch --json 0.5 >"$OUT" 2>"$ERR" &
+	watcher=$!
+	until grep -qE '"per_second": \{.*"allocs": [1-9][0-9]*\.' "$OUT" || [ "$i" -gt 100 ]; do
+		i=$((i + 1))
+		spanctl alloc 3 --hold 0.1 >/tmp/said2
+	done
+	kill $watcher
+	reap $watcher && [ "$i" -le 100 ]
 }
 
 watch_ends() {
@@ -411,6 +417,21 @@ help_of_each() {
 	done
 }
 
+# Memory taken page by page is in many runs: all of them, one behind the other.
+alloc_scattered() {
+	local runs
+	rmmod spanalloc && insmod "$MODULE" granule_order=0 && hold 3000 --json && json || return
+	runs=$(number nruns)
+	sed -n 's/.*"\(index\|npages\)": \([0-9]*\),*$/\1 \2/p' "$OUT" | awk -v runs="$runs" '
+		BEGIN { next_page = 0 }
+		NR == 1 { whole = $2; next }
+		$1 == "index" { if ($2 != next_page) exit 1; n++ }
+		$1 == "npages" { next_page += $2 }
+		END { exit !(n == runs && runs > 16 && next_page == whole) }' || return
+	ends TERM 0 && hold 3000 && says '^runs +[0-9]+$' '^  and [0-9]+ runs more$' &&
+		[ "$(grep -c '^  page ' "$OUT")" -eq 16 ] && ends TERM 0 && empty
+}
+
 without_module() {
 	rmmod spanalloc && run 3 info && complains 'is the module loaded' && run 3 check &&
 		complains 'is the module loaded' && run 3 map && run 0 top && run 0 version --json &&
@@ -480,6 +501,7 @@ case_ 'not a device' not_a_device
 case_ 'usage errors' usage_errors
 case_ 'a full disk' full_disk
 case_ 'help of each command' help_of_each
+case_ 'alloc of scattered memory' alloc_scattered
 case_ 'without the module' without_module
 
 if [ "$ncases" -ne "$PLANNED" ]; then
