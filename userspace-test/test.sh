@@ -196,7 +196,7 @@ part_kunit() {
 in_guests() {
 	step "replay in a virtual machine, Linux $1" env SERIES="$1" vm/run.sh
 	stream 520 "device tests, Linux $1" env SERIES="$1" vm/device.sh
-	stream 56 "spanctl, Linux $1" env SERIES="$1" vm/spanctl.sh
+	stream 57 "spanctl, Linux $1" env SERIES="$1" vm/spanctl.sh
 	stream 40 "forced races, Linux $1" env SERIES="$1" vm/races.sh
 	stream 24 "torture, Linux $1" env SERIES="$1" vm/torture.sh
 }

@@ -105,6 +105,7 @@ extern const struct test_suite pin_suite;
 extern const struct test_suite export_suite;
 extern const struct test_suite import_suite;
 extern const struct test_suite io_suite;
+extern const struct test_suite library_suite;
 extern const struct test_suite stress_suite;
 extern const struct test_suite memory_error_suite;
 
