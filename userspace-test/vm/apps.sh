@@ -8,7 +8,7 @@
 #
 #   SERIES=6.1-amd64   a name of kernel.sh, of a kernel with rdma_rxe, as is each of Debian's
 #                      but those for clouds
-#   TIMEOUT=600        seconds for the guest     MEM=MIB   its memory
+#   TIMEOUT=1800       seconds for the guest     MEM=MIB   its memory
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -45,7 +45,7 @@ main() {
 	truncate -s "${DISK_MIB}M" "$disk"
 	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" "${options[@]}" \
 		--init "$VM_DIR/guest-apps.sh" --disk "$disk" --quiet ${MEM:+--mem "$MEM"} \
-		--timeout "${TIMEOUT:-600}" --log "$CACHE/apps-$SERIES.log"
+		--timeout "${TIMEOUT:-1800}" --log "$CACHE/apps-$SERIES.log"
 }
 
 main "$@"

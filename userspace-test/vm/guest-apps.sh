@@ -305,13 +305,13 @@ start_perftest() {
 	local file=$1 tries=300
 	shift
 	allocs=$(stat_of allocs)
-	timeout 120 "$@" -F -d rxe0 --mmap="$file" >/tmp/server.out 2>&1 &
+	timeout 300 "$@" -F -d rxe0 --mmap="$file" >/tmp/server.out 2>&1 &
 	server=$!
 	while ! grep -q "$LISTENING" /proc/net/tcp && [ "$tries" -gt 0 ]; do
 		tries=$((tries - 1))
 		usleep 100000
 	done
-	timeout 120 "$@" -F -d rxe0 --mmap="$file" 10.0.0.1 >/tmp/client.out 2>&1 &
+	timeout 300 "$@" -F -d rxe0 --mmap="$file" 10.0.0.1 >/tmp/client.out 2>&1 &
 	client=$!
 }
 
@@ -405,7 +405,7 @@ fio_counterproof
 fio_planted
 fio_killed
 rdma_device
-perftest_case 4096 ib_write_lat --iters=2000
+perftest_case 4096 ib_write_lat --iters=1000
 perftest_case 131072 ib_write_bw --size=65536 --iters=200
 perftest_case 131072 ib_read_bw --size=65536 --iters=200
 perftest_case 2097152 ib_send_bw --size=1048576 --iters=10
