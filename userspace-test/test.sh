@@ -14,6 +14,8 @@
 #
 #   stress   everything at once, for STRESS_SECONDS, on the kernel SERIES (vm/stress.sh)
 #   arm64    as vm, on two arm64 kernels, with pages of 4 and of 16 KiB
+#   apps     programs of others, in buffers that they map from the device, for each of
+#            APPS_SERIES
 #   debug    planted bugs, the KUnit suites, the device tests, forced races, failing
 #            allocations and everything at once on kernels with KASAN, lockdep, kmemleak and
 #            more, for each of DEBUG_KERNELS
@@ -26,6 +28,7 @@
 # nothing must not pass.
 #
 #   BUILD_SERIES, RUN_SERIES       kernel series, separated by blanks
+#   APPS_SERIES                    names of kernel.sh, of kernels with all drivers
 #   DEBUG_KERNELS, KCSAN_KERNELS   names of debug-kernel.sh
 #   SEED=N OPS=N                   of the random tests
 
@@ -34,6 +37,7 @@ cd "$(dirname "$0")" || exit 1
 
 BUILD_SERIES=${BUILD_SERIES:-6.1 6.12 7.2}
 RUN_SERIES=${RUN_SERIES:-6.1 6.12}
+APPS_SERIES=${APPS_SERIES:-6.1-amd64 6.12-amd64}
 DEBUG_KERNELS=${DEBUG_KERNELS:-6.1-debug 7.2-debug}
 KCSAN_KERNELS=${KCSAN_KERNELS:-6.1-kcsan}
 
@@ -224,6 +228,13 @@ part_arm64() {
 	on_arm64 6.12-arm64-16k 16384 222
 }
 
+part_apps() {
+	local name
+	for name in $APPS_SERIES; do
+		stream 56 "programs of others, Linux $name" env SERIES="$name" vm/apps.sh
+	done
+}
+
 part_debug() {
 	local name
 	for name in $DEBUG_KERNELS; do
@@ -261,9 +272,9 @@ main() {
 	[[ $# -gt 0 ]] || parts=(static build user kunit vm)
 	for part in "${parts[@]}"; do
 		case $part in
-		static | build | user | kunit | vm | stress | arm64 | debug | kcsan) run_part "$part" ;;
+		static | build | user | kunit | vm | stress | arm64 | apps | debug | kcsan) run_part "$part" ;;
 		*)
-			echo "usage: test.sh [static|build|user|kunit|vm|stress|arm64|debug|kcsan]..." >&2
+			echo "usage: test.sh [static|build|user|kunit|vm|stress|arm64|apps|debug|kcsan]..." >&2
 			exit 2
 			;;
 		esac
