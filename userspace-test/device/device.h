@@ -95,6 +95,7 @@ extern const struct test_suite split_suite;
 extern const struct test_suite pin_suite;
 extern const struct test_suite io_suite;
 extern const struct test_suite stress_suite;
+extern const struct test_suite scale_suite;
 
 /* account.c: sets the module's limits back. */
 void account_reset(void);

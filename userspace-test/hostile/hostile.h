@@ -54,7 +54,7 @@ struct rumour {
 
 /**
  * struct world - what all processes share
- * @end: when to stop
+ * @is_over: everybody may stop
  * @max_pages: of the device
  * @file_max: what an unprivileged process may set a file's limit to
  * @counts: how often each act ended in which way; 0 is success
@@ -64,7 +64,7 @@ struct rumour {
  * @rumours: handles, and where they could be mapped
  */
 struct world {
-	double end;
+	atomic_bool is_over;
 	uint64_t max_pages;
 	uint64_t file_max;
 	atomic_ulong counts[NACTS][NERRORS];
@@ -203,7 +203,8 @@ void move_process(struct actor *actor);
 
 /* verdict.c */
 int verdict(unsigned int nvictims, unsigned int kills, unsigned int crashes, bool all_dead);
-void verdict_init(double seconds);
+/* How many acts there were. */
+unsigned long acts_done(void);
 
 /* locked.c: whether a user can lock as much memory as the limit says, and no more. */
 bool locked_is_exact(unsigned int uid);

@@ -178,7 +178,7 @@ static void move(struct actor *actor)
 
 void actor_steps(struct actor *actor, unsigned int steps)
 {
-	while (steps-- && seconds_now() < world->end) {
+	while (steps-- && !world->is_over) {
 		rng_seed(&actor->rng, mixed(actor->seed, actor->index, actor->step++));
 		choose_target(actor);
 		move(actor);
