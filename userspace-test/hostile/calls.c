@@ -111,28 +111,25 @@ static const struct field export_fields[] = {
 	FIELD(spanalloc_export, reserved, ZERO),
 };
 
-#define FIELDS(array) array, ARRAY_SIZE(array)
+#define COMMAND(number, size_min, fields, ...) \
+	{ number, size_min, fields, ARRAY_SIZE(fields), { __VA_ARGS__ } }
 
 /* EINTR is none of them: who gets a fatal signal never sees it. Nor is EIO. */
 static const struct command commands[NCOMMANDS] = {
-	[ACT_INFO] = { SPANALLOC_IOC_INFO, SPANALLOC_INFO_SIZE_VER0, FIELDS(info_fields), },
-	[ACT_ALLOC] = { SPANALLOC_IOC_ALLOC, SPANALLOC_ALLOC_SIZE_VER0, FIELDS(alloc_fields),
-			{ EDQUOT, ENOSPC, ENOMEM } },
-	[ACT_FREE] = { SPANALLOC_IOC_FREE, SPANALLOC_FREE_SIZE_VER0, FIELDS(free_fields),
-		       { ENOENT } },
-	[ACT_QUERY] = { SPANALLOC_IOC_QUERY, SPANALLOC_QUERY_SIZE_VER0, FIELDS(query_fields),
-			{ ENOENT } },
-	[ACT_STATS] = { SPANALLOC_IOC_STATS, SPANALLOC_STATS_SIZE_VER0, FIELDS(stats_fields) },
-	[ACT_TRIM] = { SPANALLOC_IOC_TRIM, SPANALLOC_TRIM_SIZE_VER0, FIELDS(trim_fields),
-		       { EPERM } },
-	[ACT_SPLIT] = { SPANALLOC_IOC_SPLIT, SPANALLOC_SPLIT_SIZE_VER0, FIELDS(split_fields),
-			{ ENOENT, ENOSPC, ENOMEM } },
-	[ACT_FILE] = { SPANALLOC_IOC_FILE, SPANALLOC_FILE_SIZE_VER0, FIELDS(file_fields),
-		       { EPERM } },
-	[ACT_RUNS] = { SPANALLOC_IOC_RUNS, SPANALLOC_RUNS_SIZE_VER0, FIELDS(runs_fields),
-		       { ENOENT } },
-	[ACT_EXPORT] = { SPANALLOC_IOC_EXPORT, SPANALLOC_EXPORT_SIZE_VER0,
-			 FIELDS(export_fields), { ENOENT, EMFILE, ENFILE, ENOMEM } },
+	[ACT_INFO] = COMMAND(SPANALLOC_IOC_INFO, SPANALLOC_INFO_SIZE_VER0, info_fields),
+	[ACT_ALLOC] = COMMAND(SPANALLOC_IOC_ALLOC, SPANALLOC_ALLOC_SIZE_VER0, alloc_fields,
+			      EDQUOT, ENOSPC, ENOMEM),
+	[ACT_FREE] = COMMAND(SPANALLOC_IOC_FREE, SPANALLOC_FREE_SIZE_VER0, free_fields, ENOENT),
+	[ACT_QUERY] = COMMAND(SPANALLOC_IOC_QUERY, SPANALLOC_QUERY_SIZE_VER0, query_fields,
+			      ENOENT),
+	[ACT_STATS] = COMMAND(SPANALLOC_IOC_STATS, SPANALLOC_STATS_SIZE_VER0, stats_fields),
+	[ACT_TRIM] = COMMAND(SPANALLOC_IOC_TRIM, SPANALLOC_TRIM_SIZE_VER0, trim_fields, EPERM),
+	[ACT_SPLIT] = COMMAND(SPANALLOC_IOC_SPLIT, SPANALLOC_SPLIT_SIZE_VER0, split_fields,
+			      ENOENT, ENOSPC, ENOMEM),
+	[ACT_FILE] = COMMAND(SPANALLOC_IOC_FILE, SPANALLOC_FILE_SIZE_VER0, file_fields, EPERM),
+	[ACT_RUNS] = COMMAND(SPANALLOC_IOC_RUNS, SPANALLOC_RUNS_SIZE_VER0, runs_fields, ENOENT),
+	[ACT_EXPORT] = COMMAND(SPANALLOC_IOC_EXPORT, SPANALLOC_EXPORT_SIZE_VER0, export_fields,
+			       ENOENT, EMFILE, ENFILE, ENOMEM),
 };
 
 /* Small ones mostly, so that there is something to work with. */
@@ -192,11 +189,13 @@ static void set_field(struct actor *actor, const struct field *field, uint64_t v
 	memcpy(actor->arg + field->offset, &value, field->size);
 }
 
-/* A limit goes with its flag. */
+/* A limit goes with its flag, which is tried often: it may be too high. */
 static void agree(struct actor *actor, enum act act)
 {
 	struct spanalloc_file *file = (struct spanalloc_file *)actor->arg;
 
+	if (act == ACT_FILE && percent(actor, 40))
+		file->flags |= SPANALLOC_FILE_SET_LIMIT;
 	if (act == ACT_FILE && !(file->flags & SPANALLOC_FILE_SET_LIMIT))
 		file->limit_pages = 0;
 }

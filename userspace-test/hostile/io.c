@@ -151,7 +151,8 @@ static void do_futex(struct actor *actor)
 	copy_guarded(&value, iov.iov_base, sizeof(value));
 	switch (rng_below(&actor->rng, 4)) {
 	case 0:
-		result = syscall(SYS_futex, iov.iov_base, FUTEX_WAIT | private, value, &soon, NULL, 0);
+		result = syscall(SYS_futex, iov.iov_base, FUTEX_WAIT | private, value,
+				 &soon, NULL, 0);
 		break;
 	case 1:
 		result = syscall(SYS_futex, iov.iov_base, FUTEX_REQUEUE | private, 1, 1,

@@ -24,7 +24,8 @@
 #include <sys/wait.h>
 
 /* However slow the machine is, so much is done before it is over. */
-#define ACTS_LEAST 25000
+#define ACTS_LEAST 15000
+#define REPORT_SECONDS 60
 /* But so many times longer than asked for is too long. */
 #define PATIENCE 10
 /* Whoever is not gone so long after he was killed never will be. */
@@ -148,10 +149,15 @@ static bool is_enough(double start, double seconds)
 
 static void supervise(double seconds)
 {
-	double start = seconds_now();
+	double start = seconds_now(), report = start;
 	unsigned int i;
 
 	while (!is_enough(start, seconds)) {
+		if (seconds_now() > report + REPORT_SECONDS) {
+			report = seconds_now();
+			test_note("%.0f s: %lu acts, %u processes, %u killed", report - start,
+				  acts_done(), nstarted, nkills);
+		}
 		reap();
 		for (i = 0; i < NVICTIMS; i++) {
 			if (!victims[i])

@@ -23,7 +23,7 @@ char *zone, *shaky;
 
 #define NMAPPINGS 16
 static struct {
-	_Atomic(char *) address;
+	atomic_uintptr_t address;
 	atomic_size_t nbytes;
 } mappings[NMAPPINGS];
 static atomic_uint nmappings;
@@ -47,7 +47,7 @@ void remember_mapping(void *address, size_t nbytes)
 {
 	unsigned int i = atomic_fetch_add(&nmappings, 1) % NMAPPINGS;
 
-	mappings[i].address = address;
+	mappings[i].address = (uintptr_t)address;
 	mappings[i].nbytes = nbytes;
 }
 
@@ -62,7 +62,7 @@ void any_range(struct actor *actor, char **address, size_t *nbytes)
 	bool part = percent(actor, 60);
 	uint64_t first = rng_next(&actor->rng), length = rng_next(&actor->rng);
 	size_t npages = mappings[slot].nbytes / page_size, room;
-	char *base = mappings[slot].address;
+	char *base = (char *)mappings[slot].address;
 
 	if (!base || !npages || percent(actor, 5)) {
 		base = zone;

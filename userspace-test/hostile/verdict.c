@@ -25,11 +25,11 @@ struct demand {
 #define KILLS_LEAST 20
 
 static const struct demand demands[NACTS] = {
-	[ACT_INFO] = { "info", 10, { EINVAL, EFAULT, E2BIG, EBADF } },
+	[ACT_INFO] = { "info", 10, { EINVAL, EFAULT } },
 	[ACT_ALLOC] = { "alloc", 60, { EINVAL, EFAULT, E2BIG, EDQUOT, EBADF } },
 	[ACT_FREE] = { "free", 30, { EINVAL, EFAULT, E2BIG, ENOENT, EBADF } },
 	[ACT_QUERY] = { "query", 1, { EINVAL, EFAULT, ENOENT } },
-	[ACT_STATS] = { "stats", 10, { EINVAL, EFAULT, E2BIG } },
+	[ACT_STATS] = { "stats", 10, { EINVAL, EFAULT } },
 	[ACT_TRIM] = { "trim", 4, { EPERM, EINVAL, EFAULT } },
 	[ACT_SPLIT] = { "split", 3, { EINVAL, EFAULT, ENOENT } },
 	[ACT_FILE] = { "file", 4, { EPERM, EINVAL, EFAULT } },

@@ -20,7 +20,8 @@
 #define NTHREADS	3
 #define STEPS_MAX	6000
 
-static __thread sigjmp_buf *volatile guard;
+/* Where a fault of this thread leads to, if it is one to be expected. */
+static __thread sigjmp_buf *guard;
 
 static void on_fault(int signal)
 {
@@ -39,7 +40,10 @@ bool copy_guarded(void *to, const void *from, size_t nbytes)
 		return false;
 	}
 	guard = &here;
+	/* A handler reads it, and the compiler does not know. */
+	atomic_signal_fence(memory_order_seq_cst);
 	memmove(to, from, nbytes);
+	atomic_signal_fence(memory_order_seq_cst);
 	guard = NULL;
 	return true;
 }

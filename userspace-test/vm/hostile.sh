@@ -8,6 +8,8 @@
 #   HOSTILE_SECONDS=60   how long               SERIES=6.1-debug   a name of kernel.sh
 #   SEED=N               of the first process   ONE=N              repeats process N alone
 #   MEM=1024             MiB of memory          TIMEOUT=           seconds for the guest
+#
+# A slow machine takes longer: so much has to be done before it is over.
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -35,7 +37,7 @@ main() {
 		--add "$(dirname "$spanctl")/span_hostile:/bin/span_hostile" \
 		--init "$VM_DIR/guest-hostile.sh" --disk "$disk" --quiet --mem "${MEM:-1024}" \
 		--append "$append${ONE:+ hostile_one=$ONE}" \
-		--timeout "${TIMEOUT:-$((SECONDS_OF_IT + 600))}" --log "$CACHE/hostile-$SERIES.log"
+		--timeout "${TIMEOUT:-$((SECONDS_OF_IT * 12 + 600))}" --log "$CACHE/hostile-$SERIES.log"
 }
 
 main "$@"
