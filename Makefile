@@ -23,7 +23,8 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 
 .DEFAULT_GOAL := all
 # Slower tiers of the tests have verbs of their own.
-.PHONY: all modules modules_install run shell test test-mutants coverage test-arm64 test-debug \
+.PHONY: all modules modules_install tools tools_install tools_uninstall run shell test \
+	test-mutants coverage test-arm64 test-debug \
 	test-kcsan fuzz stress hostile bench-device check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
@@ -40,6 +41,18 @@ modules_install: kdir
 	@# The module knows the release it was built for; not every headers package does.
 	PATH="$$PATH:/usr/sbin:/sbin"; depmod -a $(addprefix -b ,$(INSTALL_MOD_PATH)) \
 		"$$(modinfo -F vermagic spanalloc/spanalloc.ko | cut -d ' ' -f 1)"
+
+## tools             build libspanalloc and spanctl
+tools:
+	@$(MAKE) --no-print-directory -C spanalloc/tools
+
+## tools_install     install them, manual pages, udev rule and group (DESTDIR, PREFIX)
+tools_install:
+	@$(MAKE) --no-print-directory -C spanalloc/tools install
+
+## tools_uninstall   remove what tools_install installed, given the same variables
+tools_uninstall:
+	@$(MAKE) --no-print-directory -C spanalloc/tools uninstall
 
 ## run               load it in a virtual machine, replay the traces, unload it
 run:
@@ -101,6 +114,7 @@ clean:
 	elif test -n "$(wildcard spanalloc/*.o spanalloc/*.ko)"; then \
 		echo 'No kernel headers in $(KDIR): the module is not cleaned (give KDIR=).' >&2; \
 	fi
+	@$(MAKE) --no-print-directory -C spanalloc/tools clean
 	@if test -e userspace-test/Makefile; then \
 		$(MAKE) --no-print-directory -C userspace-test clean; \
 	fi
@@ -115,6 +129,9 @@ help:
 	@echo '  KVER=RELEASE      the kernel release to build for (default: the running one)'
 	@echo '  KDIR=FOLDER       its headers or build folder (default: /lib/modules/KVER/build)'
 	@echo '  V=1               show the commands'
+	@echo 'tools_install, tools_uninstall:'
+	@echo '  PREFIX=/usr/local where to'
+	@echo '  DESTDIR=FOLDER    before that, for who makes packages'
 	@echo 'run, shell:'
 	@echo '  SERIES=6.1        the Debian kernel to boot: 6.1, 6.12 or 7.2'
 	@echo '  TRACES=FOLDER     the *.trace.gz to replay (default: userspace-test/traces)'

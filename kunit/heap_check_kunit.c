@@ -249,6 +249,13 @@ static void invariant_10_wrong_sums_are_named(struct kunit *test)
 		EXPECT_NAMED_WITH(test, *sums[i], *sums[i] + 1, SPAN_INV_COUNTERS);
 }
 
+static void invariant_11_views_of_a_free_span_are_named(struct kunit *test)
+{
+	struct scene scene = set(test);
+
+	EXPECT_NAMED_WITH(test, scene.free[1]->views, 1, SPAN_INV_VIEWS);
+}
+
 static void expect_refusal(struct kunit *test, struct span *span)
 {
 	struct span_heap *heap = span_fixture_heap(test);
@@ -375,6 +382,7 @@ static struct kunit_case heap_check_cases[] = {
 	KUNIT_CASE(invariant_9_released_under_a_span_in_use_is_named),
 	KUNIT_CASE(invariant_9_wrong_counts_are_named),
 	KUNIT_CASE(invariant_10_wrong_sums_are_named),
+	KUNIT_CASE(invariant_11_views_of_a_free_span_are_named),
 	KUNIT_CASE(damaged_heap_refuses_work),
 	KUNIT_CASE(failed_check_makes_the_heap_refuse),
 	KUNIT_CASE(second_free_is_refused),

@@ -14,15 +14,19 @@
  *
  * The charge belongs to the buffer and not to a mapping or a process: a VMA comes
  * and goes with fork, exec and partial munmap, and a buffer may outlive the process
- * that made it. For that reason the user's count is the one that io_uring and
- * BPF use as well, and not that of an address space; and for that reason
+ * that made it. For that reason the user's count is the one that io_uring, AF_XDP and
+ * secretmem use as well, and not that of an address space; and for that reason
  * an account may outlive its open file.
  *
  * A buffer in quarantine stays charged. Otherwise a program could go beyond its
  * limit by pinning what it frees.
  *
+ * Nothing is charged to a memory cgroup: the heap is shared, and keeps what is idle.
+ *
  * Locking: none. A count and its limit are compared in one step with the addition, so
- * that a request beyond a limit is never seen by others, not even for a moment.
+ * that a request beyond a limit is never seen in that count. The counts that more
+ * share come later: what the file's limit refuses is not seen in the user's, and what
+ * that refuses not in everybody's.
  */
 
 #include <linux/capability.h>
@@ -90,7 +94,7 @@ struct span_account *span_account_new(void)
 	if (!account)
 		return NULL;
 	refcount_set(&account->ref, 1);
-	account->limit = limit_of(READ_ONCE(file_max_pages));
+	account->limit = SPAN_ACCOUNT_INHERIT;
 	return account;
 }
 
@@ -107,20 +111,55 @@ void span_account_put(struct span_account *account)
 }
 
 /**
+ * span_account_limit() - how much an account may hold
+ * @account: the account
+ *
+ * Context: any.
+ * Return: the limit in pages, or SPAN_ACCOUNT_UNLIMITED.
+ */
+unsigned long span_account_limit(const struct span_account *account)
+{
+	unsigned long limit = READ_ONCE(account->limit);
+
+	return limit == SPAN_ACCOUNT_INHERIT ? limit_of(READ_ONCE(file_max_pages)) : limit;
+}
+
+/**
  * span_account_set_limit() - say how much an account may hold
  * @account: the account
  * @npages: the limit in pages; may be below what is held
  *
  * Context: any.
- * Return: 0, or -EPERM if that is above the module's limit and the caller has no
- * CAP_SYS_RESOURCE.
+ * Return: 0, or -EPERM if that is above both its limit and the module's and the caller
+ * has no CAP_SYS_RESOURCE.
  */
 int span_account_set_limit(struct span_account *account, u64 npages)
 {
-	if (npages > limit_of(READ_ONCE(file_max_pages)) && !capable(CAP_SYS_RESOURCE))
+	unsigned long limit = max(span_account_limit(account),
+				  limit_of(READ_ONCE(file_max_pages)));
+
+	if (npages > limit && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
+	/* No count is as high as either of these. */
+	if (npages == SPAN_ACCOUNT_INHERIT)
+		npages = SPAN_ACCOUNT_UNLIMITED;
 	WRITE_ONCE(account->limit, npages);
 	return 0;
+}
+
+/**
+ * span_account_note() - count an allocation
+ * @account: the account
+ * @err: how it went
+ *
+ * Context: any.
+ */
+void span_account_note(struct span_account *account, int err)
+{
+	if (!err)
+		atomic64_inc(&account->allocs);
+	else if (span_is_want(err))
+		atomic64_inc(&account->fails);
 }
 
 static bool count(atomic_long_t *pages, unsigned long npages, unsigned long limit)
@@ -212,7 +251,7 @@ static unsigned long user_room(void)
  */
 unsigned long span_account_room(const struct span_account *account)
 {
-	return min3(room(&account->pages, READ_ONCE(account->limit)),
+	return min3(room(&account->pages, span_account_limit(account)),
 		    room(&device_pages, span_device_limit()), user_room());
 }
 
@@ -231,19 +270,19 @@ int span_charge(struct span_charge *charge, struct span_account *account, u64 np
 	/* No sum of lengths that pass can overflow a signed count. */
 	if (npages > SPAN_HEAP_PAGES_MAX)
 		return -EDQUOT;
-	if (charge_user(charge))
+	if (!count(&account->pages, npages, span_account_limit(account)))
 		return -EDQUOT;
-	if (!count(&account->pages, npages, READ_ONCE(account->limit)))
-		goto uncharge_user;
-	if (!count(&device_pages, npages, span_device_limit()))
+	if (charge_user(charge))
 		goto uncount_file;
+	if (!count(&device_pages, npages, span_device_limit()))
+		goto uncharge_user;
 	refcount_inc(&account->ref);
 	return 0;
 
-uncount_file:
-	atomic_long_sub(npages, &account->pages);
 uncharge_user:
 	uncharge_user(charge);
+uncount_file:
+	atomic_long_sub(npages, &account->pages);
 	return -EDQUOT;
 }
 

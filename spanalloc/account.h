@@ -6,22 +6,25 @@
 #define _SPANALLOC_ACCOUNT_H
 
 #include <linux/atomic.h>
+#include <linux/errno.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 
 struct user_struct;
 
-/* No limit. */
+/* No limit; and that of the module, whatever it is by then. */
 #define SPAN_ACCOUNT_UNLIMITED	ULONG_MAX
+#define SPAN_ACCOUNT_INHERIT	(ULONG_MAX - 1)
 
 /**
  * struct span_account - what one open file holds
  * @ref: held by the open file and by each buffer charged to it
- * @limit: charges beyond this many pages are refused; read without a lock
+ * @limit: charges beyond this many pages are refused; SPAN_ACCOUNT_INHERIT to go by
+ *         the module's limit. Read and written without a lock
  * @pages: pages charged
  * @quarantined: of these, pages of buffers in quarantine
- * @allocs: allocations made
- * @fails: allocations refused for want of room or memory
+ * @allocs: allocations made, and handed out
+ * @fails: allocations that failed for want of room or memory
  */
 struct span_account {
 	refcount_t ref;
@@ -44,10 +47,18 @@ struct span_charge {
 	unsigned long npages;
 };
 
+/* Did an allocation fail for want of room or memory, so that a shorter one might not? */
+static inline bool span_is_want(int err)
+{
+	return err == -EDQUOT || err == -ENOSPC || err == -ENOMEM;
+}
+
 struct span_account *span_account_new(void);
 void span_account_put(struct span_account *account);
+unsigned long span_account_limit(const struct span_account *account);
 int span_account_set_limit(struct span_account *account, u64 npages);
 unsigned long span_account_room(const struct span_account *account);
+void span_account_note(struct span_account *account, int err);
 int span_charge(struct span_charge *charge, struct span_account *account, u64 npages);
 void span_uncharge(struct span_charge *charge);
 unsigned long span_device_pages(void);

@@ -39,6 +39,7 @@
 #include <linux/page-flags.h>
 #include <linux/page_ref.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/spanalloc.h>
@@ -72,7 +73,7 @@ static bool page_is_pinned(struct page *page)
  * @buffer: a buffer of the caller's
  *
  * A page that is mapped counts. The one that was pinned last time is the one to look
- * at first.
+ * at first. In a heap that was found damaged, everything counts as pinned.
  *
  * Context: may sleep.
  * Return: true if so.
@@ -80,13 +81,15 @@ static bool page_is_pinned(struct page *page)
 bool span_buffer_is_pinned(struct span_buffer *buffer)
 {
 	unsigned long index = 0, npages, i;
+	struct page *page;
 
-	if (page_is_pinned(span_heap_run(buffer->heap, buffer->span,
-					 READ_ONCE(buffer->pinned), &npages)))
+	page = span_heap_run(buffer->heap, buffer->span, READ_ONCE(buffer->pinned), &npages);
+	if (!page || page_is_pinned(page))
 		return true;
 	while (index < span_buffer_npages(buffer)) {
-		struct page *page = span_heap_run(buffer->heap, buffer->span, index, &npages);
-
+		page = span_heap_run(buffer->heap, buffer->span, index, &npages);
+		if (!page)
+			return true;
 		for (i = 0; i < npages; i++) {
 			if (page_is_pinned(page + i)) {
 				WRITE_ONCE(buffer->pinned, index + i);
@@ -136,6 +139,8 @@ static unsigned long release_unpinned(bool all)
 
 	lockdep_assert_held(&quarantine_lock);
 	list_for_each_entry_safe(buffer, next, &quarantine, quarantine) {
+		if (!all && fatal_signal_pending(current))
+			break;
 		if (!all && span_buffer_is_pinned(buffer))
 			continue;
 		list_del(&buffer->quarantine);
@@ -161,11 +166,15 @@ static void recheck(struct work_struct *work)
 /**
  * span_buffer_drain() - let go of what is in quarantine without need
  *
+ * A fatal signal ends it: mmap_lock may be held for writing, and the quarantine is
+ * everybody's.
+ *
  * Context: may sleep.
  */
 void span_buffer_drain(void)
 {
-	mutex_lock(&quarantine_lock);
+	if (list_empty_careful(&quarantine) || mutex_lock_killable(&quarantine_lock))
+		return;
 	release_unpinned(false);
 	mutex_unlock(&quarantine_lock);
 }
@@ -174,6 +183,18 @@ void span_buffer_drain(void)
 static void drain_for_heap(void *unused)
 {
 	span_buffer_drain();
+}
+
+/*
+ * What a request is to be charged. One page that is aligned to a granule keeps a whole
+ * granule backed as long as nobody else happens to use the rest, so an alignment is paid
+ * for, or a limit of pages would be none of memory.
+ */
+static u64 charged_pages(const struct span_heap *heap, const struct span_request *request)
+{
+	unsigned long align = clamp(request->align, 1UL, span_heap_granule_pages(heap));
+
+	return round_up(request->npages, align);
 }
 
 /* Make a buffer's charge. What only seems to be pinned must not be in its way. */
@@ -194,7 +215,7 @@ static int fill(struct span_buffer *buffer, struct span_account *account,
 
 	/* What makes no sense, or can never be, is for the heap to refuse and to count. */
 	if (sane) {
-		err = charge(buffer, account, request->npages);
+		err = charge(buffer, account, charged_pages(buffer->heap, request));
 		if (err)
 			return err;
 	}
@@ -244,12 +265,9 @@ struct span_buffer *span_buffer_new(struct span_heap *heap, struct span_account 
 	buffer->populate = flags & SPANALLOC_ALLOC_POPULATE;
 	err = fill(buffer, account, &request);
 	if (err) {
-		if (span_is_want(err))
-			atomic64_inc(&account->fails);
 		kfree(buffer);
 		return ERR_PTR(err);
 	}
-	atomic64_inc(&account->allocs);
 	return buffer;
 }
 
@@ -288,7 +306,8 @@ void span_buffer_put(struct span_buffer *buffer)
  * @end: where to stop, above @index and inside the buffer
  * @pfn: set to the page frame behind the page
  *
- * Neighbouring blocks that happen to follow each other in memory are one run.
+ * Neighbouring blocks that happen to follow each other in memory are one run. A heap
+ * that was found damaged has one run, at page frame 0.
  *
  * Context: may sleep.
  * Return: number of pages, at least 1.
@@ -296,14 +315,17 @@ void span_buffer_put(struct span_buffer *buffer)
 unsigned long span_buffer_run(const struct span_buffer *buffer, unsigned long index,
 			      unsigned long end, unsigned long *pfn)
 {
-	unsigned long length = 0, npages, next;
+	unsigned long length = 0, npages;
+	struct page *page;
 
+	*pfn = 0;
 	do {
-		next = page_to_pfn(span_heap_run(buffer->heap, buffer->span, index + length,
-						 &npages));
+		page = span_heap_run(buffer->heap, buffer->span, index + length, &npages);
+		if (!page)
+			return end - index;
 		if (!length)
-			*pfn = next;
-		else if (next != *pfn + length)
+			*pfn = page_to_pfn(page);
+		else if (page_to_pfn(page) != *pfn + length)
 			break;
 		length = min(length + npages, end - index);
 		cond_resched();

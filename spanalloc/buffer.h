@@ -65,12 +65,6 @@ static inline bool span_buffer_is_shared(const struct span_buffer *buffer)
 	       atomic_read(&buffer->nexports);
 }
 
-/* Did an allocation fail for want of room or memory, so that a shorter one might not? */
-static inline bool span_is_want(int err)
-{
-	return err == -EDQUOT || err == -ENOSPC || err == -ENOMEM;
-}
-
 struct span_buffer *span_buffer_new(struct span_heap *heap, struct span_account *account,
 				    u64 npages, u64 align, u32 flags);
 struct span_buffer *span_buffer_get(struct span_buffer *buffer);
@@ -81,6 +75,7 @@ unsigned long span_buffer_run(const struct span_buffer *buffer, unsigned long in
 void span_buffer_drain(void);
 
 /* mapping.c */
+int span_mapping_check(const struct vm_area_struct *vma);
 int span_buffer_map(struct span_buffer *buffer, struct vm_area_struct *vma);
 
 #endif /* _SPANALLOC_BUFFER_H */

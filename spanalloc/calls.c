@@ -19,6 +19,8 @@
 
 #include <linux/capability.h>
 #include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>
 #include <linux/sched/signal.h>
@@ -26,6 +28,7 @@
 
 #include "buffer.h"
 #include "calls.h"
+#include "export.h"
 #include "handle.h"
 #include "internal.h"
 
@@ -48,7 +51,8 @@ static int run_info(struct span_file *sf, union span_arg *arg, void **state)
 			   SPAN_VERSION_PATCH,
 		.page_size = PAGE_SIZE,
 		.features = SPANALLOC_FEATURE_CONTIG | SPANALLOC_FEATURE_SPLIT |
-			    SPANALLOC_FEATURE_MMAP,
+			    SPANALLOC_FEATURE_MMAP |
+			    (SPAN_HAS_EXPORT ? SPANALLOC_FEATURE_EXPORT : 0),
 		.granule_pages = stats.granule_pages,
 		.max_pages = stats.max_pages,
 		.alloc_flags = ALLOC_FLAGS,
@@ -56,12 +60,18 @@ static int run_info(struct span_file *sf, union span_arg *arg, void **state)
 	return 0;
 }
 
+static bool explains_alloc(const union span_arg *arg, int err)
+{
+	return (arg->alloc.flags & SPANALLOC_ALLOC_REPORT) && span_is_want(err);
+}
+
 /*
  * The longest run that would have been found at this moment. The free span at the end
  * of the address space grows with it.
  */
-static unsigned long largest_pages(struct span_file *sf, u32 flags)
+static unsigned long largest_pages(struct span_file *sf, const struct spanalloc_alloc *alloc)
 {
+	unsigned long granule = span_heap_granule_pages(sf->heap);
 	struct spanalloc_stats stats;
 	struct span_info last;
 	unsigned long end;
@@ -73,34 +83,46 @@ static unsigned long largest_pages(struct span_file *sf, u32 flags)
 	    last.state == SPAN_FREE)
 		end += last.npages;
 	end = max_t(unsigned long, end, stats.largest_free_pages);
-	if (flags & SPANALLOC_ALLOC_CONTIG)
-		end = min(end, span_heap_granule_pages(sf->heap));
-	return min(end, span_account_room(sf->account));
+	if (alloc->flags & SPANALLOC_ALLOC_CONTIG)
+		end = min(end, granule);
+	return min(end, round_down(span_account_room(sf->account),
+				   clamp_t(u64, alloc->align, 1, granule)));
+}
+
+static struct span_handle *allocate(struct span_file *sf, const struct spanalloc_alloc *alloc)
+{
+	struct span_handle *handle = span_handle_reserve(sf);
+	struct span_buffer *buffer;
+
+	if (IS_ERR(handle))
+		return handle;
+	buffer = span_buffer_new(sf->heap, sf->account, alloc->npages, alloc->align,
+				 alloc->flags);
+	if (IS_ERR(buffer)) {
+		span_handle_drop(sf, handle);
+		return ERR_CAST(buffer);
+	}
+	span_handle_set(handle, buffer, 0, span_buffer_npages(buffer));
+	return handle;
 }
 
 static int run_alloc(struct span_file *sf, union span_arg *arg, void **state)
 {
 	struct spanalloc_alloc *alloc = &arg->alloc;
 	struct span_handle *handle;
-	struct span_buffer *buffer;
 
 	if ((alloc->flags & ~ALLOC_FLAGS) || alloc->reserved)
 		return -EINVAL;
 	alloc->handle = 0;
 	alloc->offset = 0;
 	alloc->largest_pages = 0;
-	handle = span_handle_reserve(sf);
-	if (IS_ERR(handle))
+	handle = allocate(sf, alloc);
+	if (IS_ERR(handle)) {
+		span_account_note(sf->account, PTR_ERR(handle));
+		if (explains_alloc(arg, PTR_ERR(handle)))
+			alloc->largest_pages = largest_pages(sf, alloc);
 		return PTR_ERR(handle);
-	buffer = span_buffer_new(sf->heap, sf->account, alloc->npages, alloc->align,
-				 alloc->flags);
-	if (IS_ERR(buffer)) {
-		span_handle_drop(sf, handle);
-		if (alloc->flags & SPANALLOC_ALLOC_REPORT)
-			alloc->largest_pages = largest_pages(sf, alloc->flags);
-		return PTR_ERR(buffer);
 	}
-	span_handle_set(handle, buffer, 0, span_buffer_npages(buffer));
 	alloc->handle = handle->id;
 	alloc->offset = (u64)handle->pgoff << PAGE_SHIFT;
 	*state = handle;
@@ -110,16 +132,13 @@ static int run_alloc(struct span_file *sf, union span_arg *arg, void **state)
 static int done_alloc(struct span_file *sf, const union span_arg *arg, void *state,
 		      bool delivered)
 {
-	if (delivered)
-		span_handle_publish(sf, state);
-	else
+	if (!delivered) {
 		span_handle_drop(sf, state);
+		return 0;
+	}
+	span_account_note(sf->account, 0);
+	span_handle_publish(sf, state);
 	return 0;
-}
-
-static bool explains_alloc(const union span_arg *arg, int err)
-{
-	return (arg->alloc.flags & SPANALLOC_ALLOC_REPORT) && span_is_want(err);
 }
 
 /* The handle is out of reach, but can be put back until the reply is out. */
@@ -148,15 +167,17 @@ static int done_free(struct span_file *sf, const union span_arg *arg, void *stat
 	return 0;
 }
 
-static u64 count_runs(const struct span_buffer *buffer, unsigned long index,
-		      unsigned long end)
+static int count_runs(const struct span_buffer *buffer, unsigned long index,
+		      unsigned long end, u64 *nruns)
 {
 	unsigned long pfn;
-	u64 nruns;
 
-	for (nruns = 0; index < end; nruns++)
+	for (*nruns = 0; index < end; ++*nruns) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		index += span_buffer_run(buffer, index, end, &pfn);
-	return nruns;
+	}
+	return 0;
 }
 
 /* Used by the kernel, and not only because it is mapped? */
@@ -172,6 +193,8 @@ static int run_query(struct span_file *sf, union span_arg *arg, void **state)
 	struct span_buffer *buffer;
 	struct span_handle view;
 	unsigned long first;
+	u64 nruns;
+	int err;
 
 	if (query->flags || query->reserved)
 		return -EINVAL;
@@ -179,12 +202,15 @@ static int run_query(struct span_file *sf, union span_arg *arg, void **state)
 		return -ENOENT;
 	buffer = view.buffer;
 	first = view.pgoff - buffer->pgoff;
+	err = count_runs(buffer, first, first + view.npages, &nruns);
+	if (err)
+		goto put_buffer;
 	*query = (struct spanalloc_query) {
 		.handle = query->handle,
 		.npages = view.npages,
 		.offset = (u64)view.pgoff << PAGE_SHIFT,
 		.base = buffer->span->node.base + first,
-		.nruns = count_runs(buffer, first, first + view.npages),
+		.nruns = nruns,
 		.nmaps = atomic_read(&buffer->nmaps),
 		.nhandles = atomic_read(&buffer->nhandles),
 		.nexports = atomic_read(&buffer->nexports),
@@ -193,11 +219,13 @@ static int run_query(struct span_file *sf, union span_arg *arg, void **state)
 		query->state |= SPANALLOC_QUERY_CONTIG;
 	if (is_pinned_unmapped(buffer))
 		query->state |= SPANALLOC_QUERY_PINNED;
+
+put_buffer:
 	span_buffer_put(buffer);
-	return 0;
+	return err;
 }
 
-/* Tell runs one by one: none is kept while the program's memory is written to. */
+/* Each run goes out by itself, so that nothing has to be allocated for all of them. */
 static int tell_runs(struct spanalloc_runs *runs, const struct span_handle *view)
 {
 	struct spanalloc_run __user *to = u64_to_user_ptr(runs->runs);
@@ -365,7 +393,7 @@ static int run_file(struct span_file *sf, union span_arg *arg, void **state)
 	*out = (struct spanalloc_file) {
 		.flags = out->flags,
 		.nhandles = atomic_read(&sf->nhandles),
-		.limit_pages = READ_ONCE(account->limit),
+		.limit_pages = span_account_limit(account),
 		.pages = atomic_long_read(&account->pages),
 		.quarantined_pages = atomic_long_read(&account->quarantined),
 		.allocs = atomic64_read(&account->allocs),
@@ -373,6 +401,49 @@ static int run_file(struct span_file *sf, union span_arg *arg, void **state)
 		.device_pages = span_device_pages(),
 		.device_limit_pages = span_device_limit(),
 	};
+	return 0;
+}
+
+/* The number of the descriptor is reserved, but leads nowhere until the reply is out. */
+static int run_export(struct span_file *sf, union span_arg *arg, void **state)
+{
+	struct spanalloc_export *export = &arg->export;
+	struct span_handle view;
+	struct file *file;
+	bool writable;
+
+	if (!SPAN_HAS_EXPORT)
+		return -ENOTTY;
+	if ((export->flags & ~SPANALLOC_EXPORT_READ_ONLY) || export->reserved)
+		return -EINVAL;
+	if (!span_handle_get(sf, export->handle, &view))
+		return -ENOENT;
+	writable = sf->writable && !(export->flags & SPANALLOC_EXPORT_READ_ONLY);
+	export->fd = get_unused_fd_flags(O_CLOEXEC);
+	if (export->fd < 0) {
+		span_buffer_put(view.buffer);
+		return export->fd;
+	}
+	file = span_export_new(view.buffer, view.pgoff - view.buffer->pgoff, view.npages,
+			       writable);
+	span_buffer_put(view.buffer);
+	if (IS_ERR(file)) {
+		put_unused_fd(export->fd);
+		return PTR_ERR(file);
+	}
+	*state = file;
+	return 0;
+}
+
+static int done_export(struct span_file *sf, const union span_arg *arg, void *state,
+		       bool delivered)
+{
+	if (delivered) {
+		fd_install(arg->export.fd, state);
+	} else {
+		put_unused_fd(arg->export.fd);
+		fput(state);
+	}
 	return 0;
 }
 
@@ -387,6 +458,7 @@ static const struct span_call calls[] = {
 	{ SPANALLOC_IOC_SPLIT, SPANALLOC_SPLIT_SIZE_VER0, run_split, done_split },
 	{ SPANALLOC_IOC_FILE, SPANALLOC_FILE_SIZE_VER0, run_file },
 	{ SPANALLOC_IOC_RUNS, SPANALLOC_RUNS_SIZE_VER0, run_runs },
+	{ SPANALLOC_IOC_EXPORT, SPANALLOC_EXPORT_SIZE_VER0, run_export, done_export },
 };
 
 /**

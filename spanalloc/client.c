@@ -218,14 +218,19 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_alloc);
  * @span: the span; NULL and error pointers are ignored
  *
  * Nobody may refer to its pages any more. Never needs memory. Freeing twice is a
- * use after free, which is noticed only by luck.
+ * use after free, which is noticed only by luck. A span that has a mapping or a
+ * scatterlist still (spanalloc_vmap(), spanalloc_sg_alloc()) is not freed: that is
+ * reported once, and unless it is freed again later, the span is lost.
  *
  * Context: any but NMI; on PREEMPT_RT task context only.
  */
 void spanalloc_free(struct span_heap *heap, struct span *span)
 {
-	if (!IS_ERR_OR_NULL(span))
-		span_heap_free(heap, span);
+	if (IS_ERR_OR_NULL(span))
+		return;
+	if (span_heap_free(heap, span) == -EBUSY)
+		pr_err_once("spanalloc: heap %s: %pS frees a span that is mapped or in a scatterlist; it is lost\n",
+			    heap->name, (void *)_RET_IP_);
 }
 EXPORT_SYMBOL_SPANALLOC(spanalloc_free);
 
@@ -239,8 +244,8 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_free);
  * The two are freed on their own, in any order.
  *
  * Context: any that @gfp allows, but not NMI.
- * Return: the upper part, or ERR_PTR(): -EINVAL, -ENOMEM, -EIO; then the span is
- * as it was.
+ * Return: the upper part, or ERR_PTR(): -EINVAL, -ENOMEM, -EIO, or -EBUSY if the
+ * span has a mapping or a scatterlist; then the span is as it was.
  */
 struct span *spanalloc_split(struct span_heap *heap, struct span *span,
 			     unsigned long npages, gfp_t gfp)

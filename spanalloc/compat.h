@@ -23,9 +23,11 @@
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 #define EXPORT_SYMBOL_SPANALLOC(symbol) EXPORT_SYMBOL_NS_GPL(symbol, SPANALLOC)
 #define SPAN_IMPORT()		MODULE_IMPORT_NS(SPANALLOC)
+#define SPAN_IMPORT_DMA_BUF()	MODULE_IMPORT_NS(DMA_BUF)
 #else
 #define EXPORT_SYMBOL_SPANALLOC(symbol) EXPORT_SYMBOL_NS_GPL(symbol, "SPANALLOC")
 #define SPAN_IMPORT()		MODULE_IMPORT_NS("SPANALLOC")
+#define SPAN_IMPORT_DMA_BUF()	MODULE_IMPORT_NS("DMA_BUF")
 #endif
 
 /* The largest order of the buddy allocator, inclusive, under its three names. */
@@ -41,6 +43,15 @@
 #if defined(CONFIG_NET) || defined(CONFIG_IO_URING) || defined(CONFIG_SECRETMEM) || \
 	defined(CONFIG_VFIO_PCI_ZDEV_KVM) || IS_ENABLED(CONFIG_IOMMUFD)
 #define SPAN_HAS_LOCKED_VM
+#endif
+
+/* 6.2 made the lock that these need the caller's business; a test imports a dma-buf. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define SPAN_DMA_BUF_VMAP	dma_buf_vmap
+#define SPAN_DMA_BUF_VUNMAP	dma_buf_vunmap
+#else
+#define SPAN_DMA_BUF_VMAP	dma_buf_vmap_unlocked
+#define SPAN_DMA_BUF_VUNMAP	dma_buf_vunmap_unlocked
 #endif
 
 /* 6.3 hid the flags of a VMA behind functions, which later 6.1.y lack. */

@@ -145,6 +145,8 @@ static int spans_show(struct seq_file *m, void *v)
 		seq_printf(m, " %pS", (void *)info->caller);
 	else
 		seq_puts(m, " -");
+	if (info->views)
+		seq_printf(m, " views %u", info->views);
 	seq_putc(m, '\n');
 	return 0;
 }

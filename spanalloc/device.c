@@ -12,7 +12,8 @@
  *
  * mmap() at offset 0 makes a buffer that no handle leads to. All its memory is taken
  * and zeroed under mmap_lock, which a fatal signal ends; its pages enter the page
- * table later, as they are touched.
+ * table later, as they are touched. An allocation and a mapping of it in two calls take
+ * the lock for a moment only.
  */
 
 #include <linux/err.h>
@@ -36,8 +37,6 @@ static bool deliver(const struct span_call *call, void __user *to, size_t usize,
 {
 	size_t size = _IOC_SIZE(call->cmd);
 
-	if (!(_IOC_DIR(call->cmd) & _IOC_READ))
-		return true;
 	if (copy_to_user(to, arg, min(size, usize)))
 		return false;
 	return usize <= size || !clear_user(to + size, usize - size);
@@ -89,15 +88,18 @@ static struct span_buffer *buffer_for(struct span_file *sf, struct vm_area_struc
 
 static int device_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	struct span_file *sf = file->private_data;
+	bool fresh = !vma->vm_pgoff;
 	struct span_buffer *buffer;
+	int err = span_mapping_check(vma);
 
-	/* Not VM_SHARED: the kernel drops that from a read-only file's mapping. */
-	if (!(vma->vm_flags & VM_MAYSHARE))
-		return -EINVAL;
-	if (vma->vm_flags & VM_EXEC)
-		return -EACCES;
-	buffer = buffer_for(file->private_data, vma);
-	return IS_ERR(buffer) ? PTR_ERR(buffer) : span_buffer_map(buffer, vma);
+	if (err)
+		return err;
+	buffer = buffer_for(sf, vma);
+	err = IS_ERR(buffer) ? PTR_ERR(buffer) : span_buffer_map(buffer, vma);
+	if (fresh)
+		span_account_note(sf->account, err);
+	return err;
 }
 
 /* So that a report of who has the memory can be understood. */
@@ -105,7 +107,7 @@ static void device_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	const struct span_file *sf = file->private_data;
 	struct span_account *account = sf->account;
-	unsigned long limit = READ_ONCE(account->limit);
+	unsigned long limit = span_account_limit(account);
 
 	seq_printf(m, "spanalloc-pages:\t%ld\n", atomic_long_read(&account->pages));
 	if (limit == SPAN_ACCOUNT_UNLIMITED)

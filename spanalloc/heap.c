@@ -234,6 +234,16 @@ static int check_owned(struct span_heap *heap, const struct span *span, bool qua
 	return 0;
 }
 
+/* The same, for what would take pages away from a view of the span. */
+static int check_unviewed(struct span_heap *heap, const struct span *span, bool quarantined)
+{
+	int err = check_owned(heap, span, quarantined);
+
+	if (!err && span->views)
+		err = -EBUSY;
+	return err;
+}
+
 /* Take a span that its owner gives up out of the counter of its state. */
 static void uncount(struct span_heap *heap, const struct span *span)
 {
@@ -254,8 +264,9 @@ static void uncount(struct span_heap *heap, const struct span *span)
  * noticed, reported once and left alone only while the object still exists.
  *
  * Context: any but NMI; without the heap's lock.
- * Return: 0; -EINVAL if the span is not in use or of another heap; -EIO if the
- * heap is damaged, and then the span is lost.
+ * Return: 0; -EINVAL if the span is not in use or of another heap; -EBUSY if it has
+ * views, and then it stays in use; -EIO if the heap is damaged, and then the span is
+ * lost.
  */
 int span_heap_free(struct span_heap *heap, struct span *span)
 {
@@ -264,7 +275,7 @@ int span_heap_free(struct span_heap *heap, struct span *span)
 	int err;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
-	err = check_owned(heap, span, true);
+	err = check_unviewed(heap, span, true);
 	if (!err) {
 		uncount(heap, span);
 		span_map_release(&heap->arenas, span);
@@ -286,7 +297,8 @@ int span_heap_free(struct span_heap *heap, struct span *span)
  *
  * Context: any that @gfp allows but NMI; without the heap's lock.
  * Return: the upper part, a span in use of its own, or ERR_PTR(): -EINVAL,
- * -ENOMEM, -EIO if the heap is damaged; the span is as it was then.
+ * -EBUSY if the span has views, -ENOMEM, -EIO if the heap is damaged; the span is
+ * as it was then.
  */
 struct span *span_heap_split(struct span_heap *heap, struct span *span,
 			     unsigned long npages, gfp_t gfp)
@@ -298,7 +310,7 @@ struct span *span_heap_split(struct span_heap *heap, struct span *span,
 	if (!upper)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_irqsave(&heap->lock, irqflags);
-	err = check_owned(heap, span, false);
+	err = check_unviewed(heap, span, false);
 	if (!err && (!npages || npages >= span->node.npages))
 		err = -EINVAL;
 	if (!err) {
@@ -329,7 +341,8 @@ struct span *span_heap_split(struct span_heap *heap, struct span *span,
  * @span: a span in use; to be freed when nobody refers to its pages any more
  *
  * Context: any but NMI; without the heap's lock.
- * Return: 0; -EINVAL if the span is not in use; -EIO if the heap is damaged.
+ * Return: 0; -EINVAL if the span is not in use; -EBUSY if it has views; -EIO if the
+ * heap is damaged.
  */
 int span_heap_quarantine(struct span_heap *heap, struct span *span)
 {
@@ -337,13 +350,66 @@ int span_heap_quarantine(struct span_heap *heap, struct span *span)
 	int err;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
-	err = check_owned(heap, span, false);
+	err = check_unviewed(heap, span, false);
 	if (!err) {
 		heap->changes++;
 		uncount(heap, span);
 		heap->quarantined_pages += span->node.npages;
 		span->state = SPAN_QUARANTINED;
 	}
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	return err;
+}
+
+/**
+ * span_heap_view_begin() - keep a span from being freed and split
+ * @heap: the heap
+ * @span: a span in use
+ *
+ * For whatever leads to the span's pages and has to be undone before they go
+ * elsewhere: a kernel mapping, a scatterlist.
+ *
+ * Context: any but NMI; without the heap's lock.
+ * Return: 0; -EINVAL if the span is not in use; -EOVERFLOW if it has as many views as
+ * can be counted; -EIO if the heap is damaged.
+ */
+int span_heap_view_begin(struct span_heap *heap, struct span *span)
+{
+	unsigned long irqflags;
+	int err;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	err = check_owned(heap, span, false);
+	if (!err && span->views == U16_MAX)
+		err = -EOVERFLOW;
+	if (!err)
+		span->views++;
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	return err;
+}
+
+/**
+ * span_heap_view_end() - undo one span_heap_view_begin()
+ * @heap: the heap
+ * @span: the same span
+ *
+ * Context: any but NMI; without the heap's lock.
+ * Return: 0; -EINVAL if the span has no view; -EIO if the heap is damaged.
+ */
+int span_heap_view_end(struct span_heap *heap, struct span *span)
+{
+	unsigned long irqflags;
+	int err;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	err = check_owned(heap, span, false);
+	if (!err && !span->views) {
+		WARN_ONCE(1, "spanalloc: heap %s: span at %lu has no view to end\n",
+			  heap->name, span->node.base);
+		err = -EINVAL;
+	}
+	if (!err)
+		span->views--;
 	spin_unlock_irqrestore(&heap->lock, irqflags);
 	return err;
 }

@@ -110,6 +110,7 @@ struct span_request {
  * @npages: length in pages
  * @nreleased: pages of it that lie in released granules
  * @state: an enum span_state
+ * @views: see struct span
  * @owner: see struct span
  * @caller: see struct span
  */
@@ -118,6 +119,7 @@ struct span_info {
 	unsigned long npages;
 	unsigned long nreleased;
 	u8 state;
+	u16 views;
 	u32 owner;
 	unsigned long caller;
 };
@@ -158,6 +160,8 @@ int span_heap_free(struct span_heap *heap, struct span *span);
 struct span *span_heap_split(struct span_heap *heap, struct span *span,
 			     unsigned long npages, gfp_t gfp);
 int span_heap_quarantine(struct span_heap *heap, struct span *span);
+int span_heap_view_begin(struct span_heap *heap, struct span *span);
+int span_heap_view_end(struct span_heap *heap, struct span *span);
 struct span *span_heap_lookup(struct span_heap *heap, unsigned long page);
 struct page *span_heap_run(struct span_heap *heap, const struct span *span,
 			   unsigned long index, unsigned long *npages);

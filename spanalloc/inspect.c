@@ -12,7 +12,7 @@
  * number of spans, and the walk goes on at the address where it stopped,
  * whatever span covers that by then.
  *
- * The check verifies every numbered invariant (1 to 5 in treap.c, 6 to 10 in
+ * The check verifies every numbered invariant (1 to 5 in treap.c, 6 to 11 in
  * space.c) from the span map and the granule table up: it visits every span by
  * address, verifies the tree's conditions at each free one, which are local and
  * together make the global ones, recounts what each free span counts, and reads
@@ -120,6 +120,7 @@ bool span_heap_next_span(struct span_heap *heap, unsigned long page,
 			.nreleased = span_tally_run(&heap->arenas, span->node.base,
 						    span_end(span), 0, 0).nreleased,
 			.state = span->state,
+			.views = span->views,
 			.owner = span->owner,
 			.caller = span->caller,
 		};
@@ -261,6 +262,8 @@ static enum span_invariant check_span(struct walk *walk, struct span *span)
 	if (!span->node.npages || span_end(span) > walk->heap->arenas.npages ||
 	    span->node.base != walk->page)
 		return SPAN_INV_OVERLAP;
+	if (span->views && span->state != SPAN_IN_USE)
+		return SPAN_INV_VIEWS;
 	broken = check_map(walk, span);
 	if (broken)
 		return broken;

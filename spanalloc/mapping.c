@@ -28,7 +28,8 @@
  * tables still hold references, and the pin gate sends the buffer to quarantine.
  *
  * Locking: .mmap runs under mmap_lock for writing, .fault under mmap_lock for
- * reading or the lock of the VMA. Both take the heap's lock inside span_heap_run().
+ * reading: without .map_pages, newer kernels do not call it under the lock of the VMA
+ * alone. Both take the heap's lock inside span_heap_run().
  * If .mmap fails at once and drops the last reference, that is the end of the buffer
  * under mmap_lock (see buffer.c).
  */
@@ -64,7 +65,7 @@ static const struct file_operations mapping_fops = {
 	.llseek = noop_llseek,
 };
 
-/* Map one physically contiguous run. */
+/* Map one physically contiguous run, up to a page that had a memory error. */
 static int insert_run(struct vm_area_struct *vma, unsigned long addr,
 		      struct page *page, unsigned long npages)
 {
@@ -74,8 +75,11 @@ static int insert_run(struct vm_area_struct *vma, unsigned long addr,
 
 	for (; npages; npages -= n) {
 		n = min_t(unsigned long, npages, INSERT_BATCH);
-		for (i = 0; i < n; i++)
+		for (i = 0; i < n && !PageHWPoison(page); i++)
 			pages[i] = page++;
+		if (!i)
+			return -EHWPOISON;
+		n = i;
 		left = n;
 		err = vm_insert_pages(vma, addr, pages, &left);
 		if (err)
@@ -86,8 +90,11 @@ static int insert_run(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /*
- * A page that is mapped already ends it: another thread was faster, or has been here
- * before. The first one counts, for whoever comes here found it not mapped.
+ * Whether the page that was touched is there is for the processor to find out again, as
+ * after any fault. It is, unless it was taken away meanwhile. -EBUSY: a page is mapped
+ * already, since another thread was faster, or has been here before. -EFAULT: the page
+ * table has gone between its making and its use, as MADV_DONTNEED in another thread does
+ * with one that is empty. -EHWPOISON: it is a later page that had an error.
  */
 static vm_fault_t mapping_fault(struct vm_fault *vmf)
 {
@@ -100,11 +107,15 @@ static vm_fault_t mapping_fault(struct vm_fault *vmf)
 	page = span_heap_run(buffer->heap, buffer->span, vmf->pgoff - buffer->pgoff, &npages);
 	if (!page)
 		return VM_FAULT_SIGBUS;
-	/* In one page table: if that cannot be had, not even the first page is mapped. */
+	if (PageHWPoison(page))
+		return VM_FAULT_HWPOISON;
+	/* In one page table: if there is no memory for it, no page is mapped. */
 	npages = min3(npages, (pmd_addr_end(addr, vma->vm_end) - addr) >> PAGE_SHIFT,
 		      FAULT_PAGES);
 	err = insert_run(vma, addr, page, npages);
-	return err && err != -EBUSY ? vmf_error(err) : VM_FAULT_NOPAGE;
+	if (err == -EBUSY || err == -EFAULT || err == -EHWPOISON)
+		err = 0;
+	return err ? vmf_error(err) : VM_FAULT_NOPAGE;
 }
 
 static const struct vm_operations_struct mapping_vm_ops = {
@@ -120,9 +131,12 @@ static int insert_all(struct span_buffer *buffer, struct vm_area_struct *vma)
 		struct page *page = span_heap_run(buffer->heap, buffer->span, index, &npages);
 
 		if (!page)
-			return -EINVAL;
+			return -EIO;
 		npages = min(npages, (vma->vm_end - addr) >> PAGE_SHIFT);
 		err = insert_run(vma, addr, page, npages);
+		/* Of the upper page tables, vm_insert_pages() says it in this way. */
+		if (err == -EFAULT)
+			err = -ENOMEM;
 		if (err)
 			return err;
 		if (fatal_signal_pending(current))
@@ -135,13 +149,29 @@ static int insert_all(struct span_buffer *buffer, struct vm_area_struct *vma)
 }
 
 /**
+ * span_mapping_check() - is it a mapping as programs may have them?
+ * @vma: a VMA that is not mapped yet
+ *
+ * Context: mmap_lock is held.
+ * Return: 0; -EINVAL if it is private, -EACCES if it is executable.
+ */
+int span_mapping_check(const struct vm_area_struct *vma)
+{
+	/* Not VM_SHARED: the kernel drops that from a read-only file's mapping. */
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	return vma->vm_flags & VM_EXEC ? -EACCES : 0;
+}
+
+/**
  * span_buffer_map() - map a buffer, or a part of it
  * @buffer: the buffer; the reference that the caller has goes to the mapping, or
  *          is dropped if that cannot be made
  * @vma: a VMA whose offset and length lie within the buffer
  *
  * Context: may sleep; mmap_lock is held for writing.
- * Return: 0, -ENOMEM, -ENFILE, -EINTR, or what vm_insert_pages() says.
+ * Return: 0, -ENOMEM, -ENFILE, -EINTR, -EHWPOISON if a page had a memory error, -EIO
+ * if the heap is damaged.
  */
 int span_buffer_map(struct span_buffer *buffer, struct vm_area_struct *vma)
 {

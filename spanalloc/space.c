@@ -32,7 +32,8 @@
  *    from every page of a span in use; its other slots are as arena.c says;
  * 9. every granule that a span in use touches is backed, and the counts of
  *    released pages and idle granules of each free span are those of the table;
- * 10. the heap's counters are the sums over spans and granules.
+ * 10. the heap's counters are the sums over spans and granules;
+ * 11. only a span in use has views (heap.c).
  *
  * Locking: with the heap's lock held, except where noted. Nothing here
  * allocates while the lock is held: objects come in from the caller, and what

@@ -32,6 +32,8 @@ enum span_state {
  * struct span - a run of contiguous pages of a heap's address space
  * @node: base, length and, while free, the treap linkage
  * @state: an enum span_state
+ * @views: users that rely on the pages besides the owner: kernel mappings and
+ *         scatterlists; while there is one, the span can be neither freed nor split
  * @owner: number that the allocator's caller knows its owner by: a process id
  *         for the device, 0 for kernel clients
  * @caller: code address that asked for the span; 0 while it is free
@@ -43,6 +45,7 @@ enum span_state {
 struct span {
 	struct span_treap_node node;
 	u8 state;
+	u16 views;
 	u32 owner;
 	unsigned long caller;
 };

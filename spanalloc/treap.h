@@ -117,6 +117,7 @@ enum span_invariant {
 	SPAN_INV_MAP = 8,
 	SPAN_INV_RELEASED = 9,
 	SPAN_INV_COUNTERS = 10,
+	SPAN_INV_VIEWS = 11,
 };
 
 void span_treap_init(struct span_treap *treap);

@@ -26,6 +26,8 @@ suite "$BUILD/heap-test" "${random[@]}"
 suite "$BUILD/heap-race-test" "${random[@]}" 'threads at work'
 suite "$BUILD/span-cost"
 suite ./replay_test.sh
+suite "$BUILD/tools-test"
+suite ./tools_test.sh
 suite "$BUILD/replay-heap" --least 50 fuzz/corpus/heap
 suite "$BUILD/replay-race" --least 40 fuzz/corpus/race
 suite "$BUILD/replay-treap" --least 25 fuzz/corpus/treap

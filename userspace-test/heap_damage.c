@@ -241,6 +241,11 @@ static void idle_count(void)
 	POKE(hw.heap->treap.ngranules_idle, hw.heap->treap.ngranules_idle + 1);
 }
 
+static void views_of_free(void)
+{
+	POKE(unused(1)->views, 1);
+}
+
 #define COUNTER(field)					\
 	static void count_##field(void)			\
 	{						\
@@ -311,6 +316,7 @@ static const struct damage {
 	{ "free pages", SPAN_INV_COUNTERS, tree_npages },
 	{ "released pages", SPAN_INV_COUNTERS, tree_nreleased },
 	{ "idle granules", SPAN_INV_COUNTERS, tree_ngranules_idle },
+	{ "views of a free span", SPAN_INV_VIEWS, views_of_free },
 };
 
 static void break_and_check(const struct damage *damage, unsigned int batch)
@@ -337,7 +343,7 @@ static void break_and_check(const struct damage *damage, unsigned int batch)
 
 void damage_is_named(void)
 {
-	unsigned int i, batch, named[SPAN_INV_COUNTERS + 1] = { 0 };
+	unsigned int i, batch, named[SPAN_INV_VIEWS + 1] = { 0 };
 
 	REQUIRE(scene(), "no scene");
 	for (i = 0; i < ARRAY_SIZE(damages); i++) {
@@ -346,7 +352,7 @@ void damage_is_named(void)
 				break_and_check(&damages[i], batch);
 		named[damages[i].invariant]++;
 	}
-	for (i = SPAN_INV_ORDER; i <= SPAN_INV_COUNTERS; i++)
+	for (i = SPAN_INV_ORDER; i <= SPAN_INV_VIEWS; i++)
 		EXPECT(named[i], "invariant %u was not broken", i);
 	hw_destroy();
 }

@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	58
+#define NCASES	60
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -40,6 +40,8 @@ static const struct ktap_case cases[] = {
 	{ "idle memory above the share goes back before more is taken", retention },
 	{ "a span in use splits anywhere inside, nowhere else", split_in_use },
 	{ "a quarantined span keeps its pages until it is freed", quarantine },
+	{ "a span with views is neither freed nor split", views_keep_a_span },
+	{ "views are counted, and only of spans in use", views_are_counted },
 	{ "what holds address space back is drained before failing", drain_before_failing },
 	{ "destroying a heap counts the leaks and loses their granules", destroy_with_leaks },
 	{ "fragmentation in thousandths", fragmentation },

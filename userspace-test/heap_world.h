@@ -236,6 +236,8 @@ void scavenge_in_batches(void);
 void retention(void);
 void split_in_use(void);
 void quarantine(void);
+void views_keep_a_span(void);
+void views_are_counted(void);
 void drain_before_failing(void);
 void destroy_with_leaks(void);
 void fragmentation(void);

@@ -7,6 +7,7 @@
 #                cannot be asked of them
 #   kernel-doc   every documented thing, warnings being errors
 #   sparse       every module, warnings being errors
+#   mandoc, groff   every manual page, and each has what it is about
 #   and shellcheck, every script
 #
 # Each tool must be seen to look at every file it was given, and to find a violation that
@@ -138,6 +139,82 @@ shellcheck_all() {
 	[[ ${#files[@]} -ge 20 ]] && shellcheck -x -P SCRIPTDIR "${files[@]}"
 }
 
+PAGES=(spanctl.8 libspanalloc.3 spanalloc.4)
+
+# man_formats PAGE: what mandoc says of references depends on what else is installed.
+man_formats() {
+	local page=Documentation/man/$1 said
+	said=$(mandoc -T lint -W style "$page" 2>&1 |
+		grep -vE 'referenced manual not found|outdated mandoc.db')
+	said+=$(groff -ww -mdoc -T utf8 "$page" 2>&1 >/dev/null)
+	[[ -n $said ]] || return 0
+	echo "$said"
+	return 1
+}
+
+all_man_formats() {
+	local page status=0
+	for page in "${PAGES[@]}"; do
+		man_formats "$page" || status=1
+	done
+	return $status
+}
+
+# both LEAST WHAT PAGE: the lists of words in descriptors 3, of the sources, and 4, of the
+# page, are the same. A list that is too short was not found.
+both() {
+	local there said
+	there=$(sort -u <&3)
+	said=$(diff <(echo "$there") <(sort -u <&4))
+	[[ $(wc -l <<<"$there") -ge $1 ]] || said+=$'\n'"only $(wc -l <<<"$there") in the sources"
+	[[ -n $said ]] || return 0
+	printf '%s of %s (<: only in the sources, >: only in the page):\n%s\n' "$2" "$3" "$said"
+	return 1
+}
+
+# words FILE EXPRESSION: what the sed expression finds.
+words() {
+	sed -n "s/$2/\\1/p" "$1"
+}
+
+# Every command, option, function, call, flag, parameter and key has its place in a page.
+man_is_complete() {
+	local man=Documentation/man tools=spanalloc/tools status=0
+	both 11 commands spanctl.8 3< <(words $tools/spanctl.c $'^\t{ "\\([a-z]*\\)", ".*') \
+		4< <(words $man/spanctl.8 '^\.It Cm \([a-z]*\).*') || status=1
+	both 19 options spanctl.8 3< <(words $tools/spanctl.c $'^\t{ \'.\', "\\([a-z]*\\)".*') \
+		4< <(words $man/spanctl.8 '^\.It Fl Fl \([a-z]*\).*') || status=1
+	both 18 functions libspanalloc.3 3< <(words $tools/libspanalloc.h '^int \(spanalloc_[a-z_]*\)(.*') \
+		4< <(sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' $man/libspanalloc.3 |
+			sed -n 's/^\.F[no] \(spanalloc_[a-z_]*\).*/\1/p') || status=1
+	both 18 names libspanalloc.3 3< <(words $tools/libspanalloc.h '^int \(spanalloc_[a-z_]*\)(.*') \
+		4< <(words $man/libspanalloc.3 '^\.Nm \(spanalloc_[a-z_]*\).*') || status=1
+	both 10 calls spanalloc.4 \
+		3< <(words spanalloc/include/uapi/linux/spanalloc.h '^#define \(SPANALLOC_IOC_[A-Z]*\)\t_IOWR.*') \
+		4< <(words $man/spanalloc.4 '^\.It Dv \(SPANALLOC_IOC_[A-Z]*\).*') || status=1
+	both 6 flags spanalloc.4 3< <(words spanalloc/include/uapi/linux/spanalloc.h \
+		'^#define \(SPANALLOC_\(ALLOC\|EXPORT\|TRIM\|FILE_SET\)_[A-Z_]*\)\t*(1U <<.*') \
+		4< <(words $man/spanalloc.4 '^\.Dv \(SPANALLOC_\(ALLOC\|EXPORT\|TRIM\|FILE_SET\)_[A-Z_]*\).*') ||
+		status=1
+	both 6 parameters spanalloc.4 3< <(cat spanalloc/*.c | sed -n 's/^module_param(\([a-z_]*\),.*/\1/p') \
+		4< <(words $man/spanalloc.4 '^\.It Va \([a-z_]*\).*') || status=1
+	both 5 keys spanalloc.4 3< <(words spanalloc/device.c '.*"\(spanalloc-[a-z]*\):.*') \
+		4< <(words $man/spanalloc.4 '^\.It Li \(spanalloc-[a-z]*\).*') || status=1
+	return $status
+}
+
+# gone FILE EXPRESSION REPORT COMMAND...: as planted, with lines taken away by sed.
+gone() {
+	local file=$1 said status=0
+	cp "$file" "$COPY.saved"
+	sed -i "$2" "$file"
+	said=$("${@:4}") && status=1
+	mv "$COPY.saved" "$file"
+	grep -q -- "$3" <<<"$said" || status=1
+	[[ $status -eq 0 ]] || printf 'not found:\n%s\n' "$said"
+	[[ $status -eq 0 ]] && "${@:4}"
+}
+
 # planted FILE TEXT REPORT COMMAND...: with TEXT at the end of FILE the command fails and says
 # REPORT, and without it does neither.
 planted() {
@@ -181,14 +258,14 @@ prepare() {
 	COPY=$(mktemp -d) || return
 	trap 'rm -rf "$COPY" "$COPY.saved"' EXIT
 	tar -C "$TREE" -cf - --exclude=build --exclude='*.o' --exclude='*.ko' --exclude='*.mod.c' \
-		Kbuild .ci spanalloc kunit userspace-test | tar -xf - -C "$COPY" || return
+		Kbuild .ci spanalloc kunit userspace-test Documentation | tar -xf - -C "$COPY" || return
 	cd "$COPY" || return
 }
 
 main() {
 	local line name least types files
 	prepare || die "the tools cannot be had"
-	ktap_plan $((2 * ${#SETS[@]} + 6))
+	ktap_plan $((2 * ${#SETS[@]} + 13))
 	for line in "${SETS[@]}"; do
 		read -r name least types <<<"$line"
 		ktap "checkpatch: $name, $(files_of_set "$name" | wc -l) files" \
@@ -206,6 +283,18 @@ main() {
 	ktap "shellcheck: $(scripts | wc -l) scripts" shellcheck_all
 	ktap 'planted: shellcheck' planted userspace-test/check.sh "cd \$1" SC2086 \
 		shellcheck -x -P SCRIPTDIR userspace-test/check.sh
+	ktap "manual pages format: ${#PAGES[@]}" all_man_formats
+	ktap 'planted: a macro that mandoc does not know' planted Documentation/man/spanctl.8 '.Xy z' \
+		'unknown macro' all_man_formats
+	ktap 'planted: a macro that groff does not know' planted Documentation/man/spanalloc.4 \
+		'.nosuch' 'troff: .*nosuch' all_man_formats
+	ktap 'manual pages are complete' man_is_complete
+	ktap 'planted: an option that is not explained' gone Documentation/man/spanctl.8 \
+		'/^\.It Fl Fl drain/d' '< drain' man_is_complete
+	ktap 'planted: a function that is not explained' gone Documentation/man/libspanalloc.3 \
+		'/^\.Fn spanalloc_query/d' '< spanalloc_query' man_is_complete
+	ktap 'planted: a parameter that does not exist' planted Documentation/man/spanalloc.4 \
+		'.It Va no_such' '> no_such' man_is_complete
 	ktap_end
 }
 

@@ -111,15 +111,24 @@ compat_in_no_header() {
 sources() {
 	find "$1/spanalloc" "$1/kunit" "$1/userspace-test" \( -name build -o -name traces \) -prune \
 		-o -type f \( -name '*.[ch]' -o -name '*.sh' -o -name '*.awk' -o -name '*.py' \
+		-o -name '*.rules' -o -name '*.conf' -o -name '*.in' -o -name '*.map' \
 		-o -name Kbuild -o -name Kconfig -o -name Makefile \) ! -name '*.mod.c' -print
+}
+
+# licence_of FILE: programs of any licence may link to the library.
+licence_of() {
+	case $1 in
+	*/tools/libspanalloc.[ch]) echo 'LGPL-2\.1-or-later' ;;
+	*) echo 'GPL-2\.0' ;;
+	esac
 }
 
 licensed() {
 	local file bad=0 count=0
 	while read -r file; do
 		count=$((count + 1))
-		head -n 2 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' && continue
-		echo "${file#"$1"/} has no licence line"
+		head -n 2 "$file" | grep -q "SPDX-License-Identifier: $(licence_of "$file")" && continue
+		echo "${file#"$1"/} has no licence line, or a wrong one"
 		bad=1
 	done < <(sources "$1")
 	[[ $bad -eq 0 && $count -ge 40 ]]
@@ -202,7 +211,7 @@ trap 'rm -rf "$COPY"' EXIT
 (cd "$TREE" && tar -cf - --exclude=build --exclude='*.o' --exclude='*.ko' \
 	spanalloc kunit userspace-test) | tar -xf - -C "$COPY" || exit 1
 
-ktap_plan $((${#RULES[@]} + 14))
+ktap_plan $((${#RULES[@]} + 16))
 for rule in "${RULES[@]}"; do
 	ktap "rule: $(rule_name "$rule")" "$rule" "$TREE"
 done
@@ -218,6 +227,10 @@ ktap 'planted: a version test' planted versions_stand_in_compat spanalloc/heap.c
 	'#if LINUX_VERSION_CODE >= 1'
 ktap 'planted: compat.h in a header' planted compat_in_no_header spanalloc/heap.h '#include "compat.h"'
 ktap 'planted: no licence' changed licensed spanalloc/heap.c '1d'
+ktap 'planted: the library under another licence' changed licensed \
+	spanalloc/tools/libspanalloc.c '1s/LGPL-2.1-or-later/GPL-2.0-only/'
+ktap 'planted: a file under the licence of the library' changed licensed \
+	spanalloc/tools/json.c '1s/GPL-2.0-only/LGPL-2.1-or-later/'
 ktap 'planted: a long file' changed files_are_short spanalloc/span.h '1s/.*/&\n'"$(printf 'x\\n%.0s' {1..600})"'/'
 ktap 'planted: a long function' planted functions_are_short spanalloc/span.c "$(long_text)"
 # Not in one word, or this line itself would be one.

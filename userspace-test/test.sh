@@ -113,8 +113,8 @@ step() {
 }
 
 part_static() {
-	stream 24 'rules about the sources' ./static.sh
-	stream 16 'tools about the sources' ./static-tools.sh
+	stream 26 'rules about the sources' ./static.sh
+	stream 23 'tools about the sources' ./static-tools.sh
 }
 
 part_build() {
@@ -125,13 +125,14 @@ part_build() {
 }
 
 part_user() {
+	step 'what programs are built with' vm/deps.sh user
 	step 'build in user space' make --no-print-directory all
-	stream 128 'user-space tests' make --no-print-directory check
+	stream 174 'user-space tests' make --no-print-directory check
 }
 
 part_kunit() {
 	step 'the verdict on KUnit logs finds what it has to' vm/kunit-verdict-selftest.sh
-	stream 273 'KUnit' vm/kunit.sh
+	stream 301 'KUnit' vm/kunit.sh
 }
 
 part_vm() {
@@ -140,6 +141,7 @@ part_vm() {
 	for series in $RUN_SERIES; do
 		step "replay in a virtual machine, Linux $series" env SERIES="$series" vm/run.sh
 		stream 365 "device tests, Linux $series" env SERIES="$series" vm/device.sh
+		stream 56 "spanctl, Linux $series" env SERIES="$series" vm/spanctl.sh
 		stream 40 "forced races, Linux $series" env SERIES="$series" vm/races.sh
 		stream 24 "torture, Linux $series" env SERIES="$series" vm/torture.sh
 	done
@@ -170,7 +172,7 @@ part_debug() {
 	local name
 	for name in $DEBUG_KERNELS; do
 		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
-		stream 130 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
+		stream 143 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
 		stream 365 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
 		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=1200 vm/races.sh
 		stream 33 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
@@ -182,7 +184,7 @@ part_kcsan() {
 	local name
 	for name in $KCSAN_KERNELS; do
 		stream 3 "planted race, Linux $name" vm/debug.sh "$name" sins
-		stream 130 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
+		stream 143 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
 		stream 24 "torture, Linux $name" env SERIES="$name" SECONDS_LONG=20 vm/torture.sh
 		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=900 vm/stress.sh
 	done
@@ -196,7 +198,7 @@ run_part() {
 }
 
 # The least number of checks of a whole run.
-CHECKS_MIN=1307
+CHECKS_MIN=1503
 
 main() {
 	local part parts=("$@")

@@ -9,10 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "spanctl.h"
 #include "spanctl_verify.h"
 #include "trace.h"
@@ -39,23 +38,16 @@ struct replay {
 	uint64_t peak_pages;
 };
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static bool replay_alloc(struct replay *replay, const struct trace_event *event)
 {
 	struct verify_span *span = &replay->spans[event->slot];
 	struct spanalloc_alloc alloc = { .npages = event->npages };
+	int err = spanalloc_alloc(replay->fd, &alloc);
 
-	if (ioctl(replay->fd, SPANALLOC_IOC_ALLOC, &alloc)) {
+	if (err) {
 		spanctl_complain("%s: line %" PRIu64 ": cannot allocate %" PRIu64
 				 " pages: %s", replay->name, event->line,
-				 event->npages, strerror(errno));
+				 event->npages, strerror(-err));
 		return false;
 	}
 	span->id = event->id;
@@ -72,7 +64,7 @@ static bool replay_alloc(struct replay *replay, const struct trace_event *event)
 
 static bool replay_free(struct replay *replay, struct verify_span *span)
 {
-	struct spanalloc_free request = { .handle = span->handle };
+	int err;
 
 	if (replay->options->verify) {
 		if (!verify_departure(&replay->verify, span))
@@ -81,9 +73,10 @@ static bool replay_free(struct replay *replay, struct verify_span *span)
 		if (span->id & 1)
 			verify_unmap(&replay->verify, span);
 	}
-	if (ioctl(replay->fd, SPANALLOC_IOC_FREE, &request)) {
+	err = spanalloc_free(replay->fd, span->handle, NULL);
+	if (err) {
 		spanctl_complain("%s: cannot free span %" PRIu64 ": %s",
-				 replay->name, span->id, strerror(errno));
+				 replay->name, span->id, strerror(-err));
 		return false;
 	}
 	if (replay->options->verify)
@@ -112,16 +105,44 @@ static bool replay_events(struct replay *replay, const struct trace *trace)
 	return true;
 }
 
-static void print_summary(const struct replay *replay, const struct trace *trace,
-			  size_t page_size, double seconds)
+static void print_text(const struct replay *replay, const struct trace *trace,
+		       size_t page_size, double seconds)
 {
 	printf("%s: %zu events, %" PRIu64 " spans, peak %" PRIu64 " pages (%.1f MiB)",
 	       replay->name, trace->nevents, replay->nspans, replay->peak_pages,
-	       replay->peak_pages * (page_size / 1048576.0));
+	       spanctl_mib(replay->peak_pages, page_size));
 	if (replay->options->verify)
 		printf(", %" PRIu64 " pages verified, %" PRIu64 " zero-checked",
 		       replay->verify.nverified, replay->verify.nzeroed);
 	printf(", %.2f s\n", seconds);
+}
+
+static void print_json(const struct replay *replay, const struct trace *trace,
+		       size_t page_size, double seconds)
+{
+	struct json json;
+
+	json_begin(&json, stdout, JSON_LINE);
+	json_string(&json, "trace", replay->name);
+	json_number(&json, "events", trace->nevents);
+	json_number(&json, "spans", replay->nspans);
+	json_number(&json, "peak_pages", replay->peak_pages);
+	json_number(&json, "page_size", page_size);
+	if (replay->options->verify) {
+		json_number(&json, "verified_pages", replay->verify.nverified);
+		json_number(&json, "zero_checked_pages", replay->verify.nzeroed);
+	}
+	json_thousandths(&json, "seconds", seconds * 1000);
+	json_end(&json);
+}
+
+static void print_summary(const struct replay *replay, const struct trace *trace,
+			  size_t page_size, double seconds)
+{
+	if (replay->options->json)
+		print_json(replay, trace, page_size, seconds);
+	else
+		print_text(replay, trace, page_size, seconds);
 	fflush(stdout);
 }
 
@@ -143,9 +164,10 @@ static enum spanctl_status replay_trace(const struct spanctl_options *options,
 		spanctl_complain("%s: %s", name, strerror(errno));
 		goto out_close;
 	}
-	start = now();
+	start = spanctl_now();
 	if (replay_events(&replay, trace)) {
-		print_summary(&replay, trace, info.page_size, now() - start);
+		print_summary(&replay, trace, info.page_size,
+			      spanctl_now() - start);
 		status = SPANCTL_OK;
 	}
 	/* Only a failure leaves anything; the next trace is to find the heap empty. */
@@ -179,16 +201,17 @@ static enum spanctl_status replay_file(const struct spanctl_options *options,
 	return status;
 }
 
-enum spanctl_status spanctl_replay(const struct spanctl_options *options,
-				   char **files, int nfiles)
+enum spanctl_status spanctl_replay(const struct spanctl_options *options, char **args,
+				   int nargs)
 {
-	enum spanctl_status status;
+	enum spanctl_status status = SPANCTL_OK;
 	int i;
 
-	for (i = 0; i < nfiles; i++) {
-		status = replay_file(options, files[i]);
-		if (status != SPANCTL_OK)
-			return status;
+	if (!nargs) {
+		spanctl_complain("replay wants a trace");
+		return SPANCTL_USAGE;
 	}
-	return SPANCTL_OK;
+	for (i = 0; i < nargs && status == SPANCTL_OK; i++)
+		status = replay_file(options, args[i]);
+	return status;
 }

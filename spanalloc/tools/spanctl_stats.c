@@ -1,168 +1,186 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * spanctl stats: one table says how each field is shown; text and JSON are two
- * walks over it.
+ * spanctl stats, and the table of statistics: see spanctl_stats.h.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "spanctl.h"
-
-enum unit { UNIT_PAGES, UNIT_BYTES, UNIT_COUNT };
-
-/**
- * struct row - one field of the statistics
- * @name: in JSON: the name in struct spanalloc_heap_stats
- * @label: for people
- * @offset: where it is
- * @unit: what it counts
- */
-struct row {
-	const char *name;
-	const char *label;
-	size_t offset;
-	enum unit unit;
-};
-
-struct group {
-	const char *title;
-	const struct row *rows;
-	size_t nrows;
-};
+#include "spanctl_stats.h"
 
 #define ROW(field, label, unit) \
-	{ #field, label, offsetof(struct spanalloc_heap_stats, field), unit }
+	{ #field, label, offsetof(struct spanalloc_heap_stats, field), unit, false }
+#define WATCH(field, label, unit) \
+	{ #field, label, offsetof(struct spanalloc_heap_stats, field), unit, true }
 #define GROUP(title, rows) { title, rows, ARRAY_SIZE(rows) }
 
-static const struct row address_rows[] = {
+static const struct stats_row address_rows[] = {
 	ROW(max_pages, "limit", UNIT_PAGES),
 	ROW(address_pages, "grown to", UNIT_PAGES),
 	ROW(arena_pages, "grows by", UNIT_PAGES),
-	ROW(in_use_pages, "in use", UNIT_PAGES),
-	ROW(in_use_spans, "in use, allocations", UNIT_COUNT),
+	WATCH(in_use_pages, "in use", UNIT_PAGES),
+	WATCH(in_use_spans, "in use, allocations", UNIT_COUNT),
 	ROW(claimed_pages, "in the making", UNIT_PAGES),
-	ROW(quarantined_pages, "in quarantine", UNIT_PAGES),
-	ROW(free_pages, "free", UNIT_PAGES),
-	ROW(free_spans, "free, spans", UNIT_COUNT),
-	ROW(largest_free_pages, "free, longest span", UNIT_PAGES),
+	WATCH(quarantined_pages, "in quarantine", UNIT_PAGES),
+	WATCH(free_pages, "free", UNIT_PAGES),
+	WATCH(free_spans, "free, spans", UNIT_COUNT),
+	WATCH(largest_free_pages, "free, longest span", UNIT_PAGES),
 };
 
-static const struct row memory_rows[] = {
-	ROW(backed_pages, "backed", UNIT_PAGES),
-	ROW(idle_pages, "backed but idle", UNIT_PAGES),
-	ROW(released_pages, "released", UNIT_PAGES),
+static const struct stats_row memory_rows[] = {
+	WATCH(backed_pages, "backed", UNIT_PAGES),
+	WATCH(idle_pages, "backed but idle", UNIT_PAGES),
+	WATCH(released_pages, "released", UNIT_PAGES),
 	ROW(granule_pages, "granule", UNIT_PAGES),
 	ROW(metadata_bytes, "metadata", UNIT_BYTES),
 };
 
-static const struct row operation_rows[] = {
-	ROW(allocs, "allocations", UNIT_COUNT),
+static const struct stats_row operation_rows[] = {
+	WATCH(allocs, "allocations", UNIT_COUNT),
 	ROW(allocs_exact, "took a whole free span", UNIT_COUNT),
 	ROW(allocs_placed, "aligned or contiguous", UNIT_COUNT),
-	ROW(frees, "frees", UNIT_COUNT),
-	ROW(splits, "splits", UNIT_COUNT),
-	ROW(fails_limit, "failed: limit", UNIT_COUNT),
-	ROW(fails_space, "failed: no run so long", UNIT_COUNT),
-	ROW(fails_memory, "failed: no memory", UNIT_COUNT),
+	WATCH(frees, "frees", UNIT_COUNT),
+	WATCH(splits, "splits", UNIT_COUNT),
+	WATCH(fails_limit, "failed: limit", UNIT_COUNT),
+	WATCH(fails_space, "failed: no run so long", UNIT_COUNT),
+	WATCH(fails_memory, "failed: no memory", UNIT_COUNT),
 	ROW(fails_again, "failed: may not sleep", UNIT_COUNT),
 	ROW(splits_in_place, "tree: splits in place", UNIT_COUNT),
 	ROW(merges_in_place, "tree: merges in place", UNIT_COUNT),
 	ROW(tree_inserts, "tree: insertions", UNIT_COUNT),
 	ROW(tree_erases, "tree: erasures", UNIT_COUNT),
 	ROW(grows, "times grown", UNIT_COUNT),
-	ROW(backed, "granules taken", UNIT_COUNT),
+	WATCH(backed, "granules taken", UNIT_COUNT),
 	ROW(backed_scattered, "of single pages", UNIT_COUNT),
 	ROW(backing_races, "in vain", UNIT_COUNT),
-	ROW(scavenged_pages, "returned to the system", UNIT_PAGES),
+	WATCH(scavenged_pages, "returned to the system", UNIT_PAGES),
 };
 
-static const struct group groups[] = {
+const struct stats_group stats_groups[STATS_NGROUPS] = {
 	GROUP("address space", address_rows),
 	GROUP("memory", memory_rows),
 	GROUP("operations", operation_rows),
 };
 
-#define NGROUPS ARRAY_SIZE(groups)
-
-static unsigned long long value(const struct spanalloc_heap_stats *stats,
-				const struct row *row)
+bool stats_read(int fd, struct spanalloc_heap_stats *stats)
 {
-	__u64 v;
+	int err = spanalloc_get_stats(fd, stats);
 
-	memcpy(&v, (const char *)stats + row->offset, sizeof(v));
-	return v;
+	if (err)
+		spanctl_complain("cannot read the statistics: %s", strerror(-err));
+	return !err;
 }
 
-/* Share of the free pages outside the longest free span, in thousandths. */
-static unsigned int fragmentation(const struct spanalloc_heap_stats *stats)
+uint64_t stats_value(const struct spanalloc_heap_stats *stats, const struct stats_row *row)
+{
+	__u64 value;
+
+	memcpy(&value, (const char *)stats + row->offset, sizeof(value));
+	return value;
+}
+
+unsigned int stats_fragmentation(const struct spanalloc_heap_stats *stats)
 {
 	if (!stats->free_pages)
 		return 0;
 	return 1000 - stats->largest_free_pages * 1000 / stats->free_pages;
 }
 
-static void print_row(const struct spanalloc_heap_stats *stats,
-		      const struct row *row)
+static void print_line(const char *label, uint64_t value, enum stats_unit unit,
+		       uint64_t page_size)
 {
-	unsigned long long v = value(stats, row);
-
-	printf("  %-24s %14llu", row->label, v);
-	if (row->unit == UNIT_PAGES)
-		printf(" pages %12.1f MiB", v * (stats->page_size / 1048576.0));
-	else if (row->unit == UNIT_BYTES)
-		printf(" bytes %12.1f MiB", v / 1048576.0);
+	printf("  %-24s %14llu", label, (unsigned long long)value);
+	if (unit == UNIT_PAGES)
+		printf(" pages %12.1f MiB", spanctl_mib(value, page_size));
+	else if (unit == UNIT_BYTES)
+		printf(" bytes %12.1f MiB", value / 1048576.0);
 	putchar('\n');
 }
 
 static void print_text(const struct spanalloc_heap_stats *stats)
 {
-	unsigned int permille = fragmentation(stats);
+	unsigned int permille = stats_fragmentation(stats);
+	const struct stats_row *row;
 	size_t g, i;
 
-	for (g = 0; g < NGROUPS; g++) {
-		printf("%s\n", groups[g].title);
-		for (i = 0; i < groups[g].nrows; i++)
-			print_row(stats, &groups[g].rows[i]);
-		if (groups[g].rows == address_rows)
-			printf("  %-24s %12u.%u %%\n", "fragmentation",
-			       permille / 10, permille % 10);
+	for (g = 0; g < STATS_NGROUPS; g++) {
+		printf("%s\n", stats_groups[g].title);
+		for (i = 0; i < stats_groups[g].nrows; i++) {
+			row = &stats_groups[g].rows[i];
+			print_line(row->label, stats_value(stats, row), row->unit,
+				   stats->page_size);
+		}
+		if (stats_groups[g].rows == address_rows)
+			printf("  %-24s %12u.%u %%\n", "fragmentation", permille / 10,
+			       permille % 10);
 	}
 }
 
-static void print_json(const struct spanalloc_heap_stats *stats)
+void stats_json(struct json *json, const struct spanalloc_heap_stats *stats)
 {
+	const struct stats_row *row;
 	size_t g, i;
 
-	printf("{\n  \"page_size\": %u,\n", stats->page_size);
-	for (g = 0; g < NGROUPS; g++) {
-		for (i = 0; i < groups[g].nrows; i++)
-			printf("  \"%s\": %llu,\n", groups[g].rows[i].name,
-			       value(stats, &groups[g].rows[i]));
+	json_number(json, "page_size", stats->page_size);
+	for (g = 0; g < STATS_NGROUPS; g++) {
+		for (i = 0; i < stats_groups[g].nrows; i++) {
+			row = &stats_groups[g].rows[i];
+			json_number(json, row->name, stats_value(stats, row));
+		}
 	}
-	printf("  \"fragmentation_permille\": %u\n}\n", fragmentation(stats));
+	json_number(json, "fragmentation_permille", stats_fragmentation(stats));
 }
 
-enum spanctl_status spanctl_stats(const struct spanctl_options *options)
+/* What all open files together hold. */
+static void print_charged(const struct spanalloc_file *file, uint64_t page_size)
 {
-	struct spanalloc_heap_stats stats = { 0 };
+	puts("programs");
+	print_line("charged", file->device_pages, UNIT_PAGES, page_size);
+	if (file->device_limit_pages == SPANALLOC_NO_LIMIT)
+		printf("  %-24s %14s\n", "limit", "none");
+	else
+		print_line("limit", file->device_limit_pages, UNIT_PAGES, page_size);
+}
+
+static void json_charged(struct json *json, const struct spanalloc_file *file)
+{
+	json_number(json, "device_pages", file->device_pages);
+	if (file->device_limit_pages == SPANALLOC_NO_LIMIT)
+		json_null(json, "device_limit_pages");
+	else
+		json_number(json, "device_limit_pages", file->device_limit_pages);
+}
+
+enum spanctl_status spanctl_stats(const struct spanctl_options *options, char **args, int nargs)
+{
+	struct spanalloc_heap_stats stats;
+	struct spanalloc_file file;
 	struct spanalloc_info info;
+	struct json json;
+	bool good, charged;
 	int fd = spanctl_open(options->device, O_RDONLY, &info);
 
+	(void)args;
+	(void)nargs;
 	if (fd < 0)
 		return SPANCTL_NO_DEVICE;
-	if (ioctl(fd, SPANALLOC_IOC_STATS, &stats)) {
-		spanctl_complain("cannot read the statistics: %s", strerror(errno));
-		close(fd);
-		return SPANCTL_FAILED;
-	}
+	good = stats_read(fd, &stats);
+	/* Older modules do not know. */
+	charged = !spanalloc_get_file(fd, &file);
 	close(fd);
-	if (options->json)
-		print_json(&stats);
-	else
+	if (!good)
+		return SPANCTL_FAILED;
+	if (!options->json) {
 		print_text(&stats);
+		if (charged)
+			print_charged(&file, stats.page_size);
+		return SPANCTL_OK;
+	}
+	json_begin(&json, stdout, JSON_TEXT);
+	stats_json(&json, &stats);
+	if (charged)
+		json_charged(&json, &file);
+	json_end(&json);
 	return SPANCTL_OK;
 }

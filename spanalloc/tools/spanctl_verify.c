@@ -10,7 +10,6 @@
  * that two allocations share, or half a page that somebody zeroed, cannot pass
  * for either.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,15 +62,15 @@ void verify_init(struct verify *verify, const char *trace, int fd,
 static void *map(const struct verify *verify, const struct verify_span *span,
 		 uint64_t page, uint64_t npages)
 {
-	void *address = mmap(NULL, npages * verify->page_size,
-			     PROT_READ | PROT_WRITE, MAP_SHARED, verify->fd,
-			     span->offset + page * verify->page_size);
+	void *address;
+	int err = spanalloc_map_part(verify->fd, span->offset, page, npages,
+				     PROT_READ | PROT_WRITE, &address);
 
-	if (address != MAP_FAILED)
+	if (!err)
 		return address;
 	spanctl_complain("%s: cannot map %" PRIu64 " pages from page %" PRIu64
 			 " of span %" PRIu64 ": %s", verify->trace, npages, page,
-			 span->id, strerror(errno));
+			 span->id, strerror(-err));
 	return NULL;
 }
 
@@ -210,7 +209,7 @@ static bool visit_sample(struct verify *verify, const struct verify_span *span,
 		if (!address)
 			return false;
 		good = visit_page(verify, span, page, address, arrival);
-		munmap(address, verify->page_size);
+		spanalloc_unmap(address, 1);
 		if (!good)
 			return false;
 	}
@@ -221,7 +220,7 @@ void verify_unmap(struct verify *verify, struct verify_span *span)
 {
 	if (!span->address)
 		return;
-	munmap(span->address, span->npages * verify->page_size);
+	spanalloc_unmap(span->address, span->npages);
 	span->address = NULL;
 	verify->nmaps--;
 }

@@ -187,12 +187,16 @@ static void account_limit_of_a_file_is_exact(void)
 
 static void account_default_limit_is_that_of_the_module(void)
 {
-	int old = dev_open(), fd;
+	int old = dev_open(), own = dev_open(), fd;
 
+	CHECK_OK(dev_try_limit(own, 30));
 	parameter_must_set("file_max_pages", 20);
 	fd = dev_open();
 	CHECK_EQ(dev_file(fd).limit_pages, 20);
-	CHECK_EQ(dev_file(old).limit_pages, NO_LIMIT);
+	/* Who never asked for a limit goes by the module's, even if it comes late. */
+	CHECK_EQ(dev_file(old).limit_pages, 20);
+	CHECK_EQ(dev_file(own).limit_pages, 30);
+	CHECK_FAILS(try_pages(old, 21), EDQUOT);
 	CHECK_FAILS(try_pages(fd, 21), EDQUOT);
 	CHECK_OK(try_pages(fd, 20));
 	/* Root may go beyond it, others only below and back. */
@@ -201,12 +205,48 @@ static void account_default_limit_is_that_of_the_module(void)
 	if (setresuid(NOBODY, NOBODY, NOBODY))
 		test_skip("not started as root");
 	CHECK_FAILS(dev_try_limit(fd, 41), EPERM);
-	CHECK_FAILS(dev_try_limit(fd, 21), EPERM);
 	CHECK_FAILS(dev_try_limit(fd, NO_LIMIT), EPERM);
+	CHECK_FAILS(dev_try_limit(fd, NO_LIMIT - 1), EPERM);
 	CHECK_EQ(dev_file(fd).limit_pages, 40);
+	CHECK_OK(dev_try_limit(fd, 30));
+	CHECK_FAILS(dev_try_limit(fd, 31), EPERM);
 	CHECK_OK(dev_try_limit(fd, 1));
+	CHECK_FAILS(dev_try_limit(fd, 21), EPERM);
 	CHECK_OK(dev_try_limit(fd, 20));
 	CHECK_EQ(dev_file(fd).limit_pages, 20);
+}
+
+/* Or a page for each granule would be a way round any limit of memory. */
+static void account_charges_alignment(void)
+{
+	struct spanalloc_alloc alloc = {
+		.npages = 1,
+		.flags = SPANALLOC_ALLOC_REPORT,
+	};
+	int fd = dev_open();
+	uint64_t granule = dev_info(fd).granule_pages;
+
+	CHECK_OK(dev_try_limit(fd, 3 * granule - 1));
+	for (alloc.align = 1; alloc.align <= granule; alloc.align *= 2) {
+		CHECK_OK(dev_try_alloc(fd, &alloc));
+		CHECK_EQ(dev_file(fd).pages, alloc.align);
+		dev_free(fd, alloc.handle);
+		CHECK_EQ(dev_file(fd).pages, 0);
+	}
+	alloc.npages = granule + 1;
+	alloc.align = granule;
+	CHECK_OK(dev_try_alloc(fd, &alloc));
+	CHECK_EQ(dev_file(fd).pages, 2 * granule);
+	alloc.npages = 1;
+	if (granule > 1) {
+		CHECK_FAILS(dev_try_alloc(fd, &alloc), EDQUOT);
+		CHECK_EQ(alloc.largest_pages, 0);
+	}
+	/* A granule is the most that a page can keep. */
+	CHECK_OK(dev_try_limit(fd, 3 * granule));
+	alloc.align = 4 * granule;
+	CHECK_OK(dev_try_alloc(fd, &alloc));
+	CHECK_EQ(dev_file(fd).pages, 3 * granule);
 }
 
 static void account_limit_of_all_files_is_exact(void)
@@ -503,6 +543,7 @@ static const struct test_case cases[] = {
 	CASE(account_counts_quarantine),
 	CASE(account_limit_of_a_file_is_exact),
 	CASE(account_default_limit_is_that_of_the_module),
+	CASE(account_charges_alignment),
 	CASE(account_limit_of_all_files_is_exact),
 	CASE(account_locked_memory_is_a_limit),
 	CASE(account_charges_who_allocates),

@@ -10,9 +10,18 @@
 size_t page_size;
 const char *device_path = "/dev/spanalloc";
 
+/* The library returns errors, the system call and CHECK_FAILS() go by errno. */
+static int as_system_call(int result)
+{
+	if (result >= 0)
+		return result;
+	errno = -result;
+	return -1;
+}
+
 int dev_open_mode(int flags)
 {
-	int fd = open(device_path, flags | O_CLOEXEC);
+	int fd = as_system_call(spanalloc_open(device_path, flags));
 
 	CHECK_OK(fd);
 	return fd;
@@ -25,23 +34,23 @@ int dev_open(void)
 
 struct spanalloc_info dev_info(int fd)
 {
-	struct spanalloc_info info = { 0 };
+	struct spanalloc_info info;
 
-	CHECK_OK(ioctl(fd, SPANALLOC_IOC_INFO, &info));
+	CHECK_OK(as_system_call(spanalloc_get_info(fd, &info)));
 	return info;
 }
 
 struct spanalloc_heap_stats dev_stats(int fd)
 {
-	struct spanalloc_heap_stats stats = { 0 };
+	struct spanalloc_heap_stats stats;
 
-	CHECK_OK(ioctl(fd, SPANALLOC_IOC_STATS, &stats));
+	CHECK_OK(as_system_call(spanalloc_get_stats(fd, &stats)));
 	return stats;
 }
 
 int dev_try_alloc(int fd, struct spanalloc_alloc *alloc)
 {
-	return ioctl(fd, SPANALLOC_IOC_ALLOC, alloc);
+	return as_system_call(spanalloc_alloc(fd, alloc));
 }
 
 struct spanalloc_alloc dev_alloc(int fd, uint64_t npages)
@@ -54,9 +63,7 @@ struct spanalloc_alloc dev_alloc(int fd, uint64_t npages)
 
 int dev_try_free(int fd, uint32_t handle)
 {
-	struct spanalloc_free request = { .handle = handle };
-
-	return ioctl(fd, SPANALLOC_IOC_FREE, &request);
+	return as_system_call(spanalloc_free(fd, handle, NULL));
 }
 
 void dev_free(int fd, uint32_t handle)
@@ -66,17 +73,15 @@ void dev_free(int fd, uint32_t handle)
 
 uint32_t dev_free_state(int fd, uint32_t handle)
 {
-	struct spanalloc_free request = { .handle = handle };
+	uint32_t state;
 
-	CHECK_OK(ioctl(fd, SPANALLOC_IOC_FREE, &request));
-	return request.state;
+	CHECK_OK(as_system_call(spanalloc_free(fd, handle, &state)));
+	return state;
 }
 
 int dev_try_query(int fd, uint32_t handle, struct spanalloc_query *query)
 {
-	memset(query, 0, sizeof(*query));
-	query->handle = handle;
-	return ioctl(fd, SPANALLOC_IOC_QUERY, query);
+	return as_system_call(spanalloc_query(fd, handle, query));
 }
 
 struct spanalloc_query dev_query(int fd, uint32_t handle)
@@ -89,16 +94,22 @@ struct spanalloc_query dev_query(int fd, uint32_t handle)
 
 uint64_t dev_trim(int fd, uint64_t npages)
 {
-	struct spanalloc_trim trim = { .npages = npages };
+	uint64_t released;
 
-	CHECK_OK(ioctl(fd, SPANALLOC_IOC_TRIM, &trim));
-	return trim.released;
+	CHECK_OK(as_system_call(spanalloc_trim(fd, npages, 0, &released)));
+	return released;
 }
 
 int dev_try_split(int fd, uint32_t handle, uint64_t npages, struct spanalloc_split *split)
 {
-	*split = (struct spanalloc_split){ .handle = handle, .npages = npages };
-	return ioctl(fd, SPANALLOC_IOC_SPLIT, split);
+	uint64_t offset;
+	uint32_t new_handle;
+	int err = spanalloc_split(fd, handle, npages, &new_handle, &offset);
+
+	*split = (struct spanalloc_split){
+		.handle = handle, .npages = npages, .new_handle = new_handle, .offset = offset,
+	};
+	return as_system_call(err);
 }
 
 struct spanalloc_split dev_split(int fd, uint32_t handle, uint64_t npages)
@@ -111,20 +122,15 @@ struct spanalloc_split dev_split(int fd, uint32_t handle, uint64_t npages)
 
 struct spanalloc_file dev_file(int fd)
 {
-	struct spanalloc_file file = { .flags = 0 };
+	struct spanalloc_file file;
 
-	CHECK_OK(ioctl(fd, SPANALLOC_IOC_FILE, &file));
+	CHECK_OK(as_system_call(spanalloc_get_file(fd, &file)));
 	return file;
 }
 
 int dev_try_limit(int fd, uint64_t npages)
 {
-	struct spanalloc_file file = {
-		.flags = SPANALLOC_FILE_SET_LIMIT,
-		.limit_pages = npages,
-	};
-
-	return ioctl(fd, SPANALLOC_IOC_FILE, &file);
+	return as_system_call(spanalloc_set_limit(fd, npages));
 }
 
 int dev_try_map(int fd, uint64_t offset, size_t nbytes, int prot, int flags)
@@ -139,12 +145,13 @@ int dev_try_map(int fd, uint64_t offset, size_t nbytes, int prot, int flags)
 
 void *dev_map_mode(int fd, uint64_t offset, uint64_t npages, int prot)
 {
-	void *address = mmap(NULL, npages * page_size, prot, MAP_SHARED, fd, offset);
+	void *address;
+	int err = spanalloc_map(fd, offset, npages, prot, &address);
 
-	if (address == MAP_FAILED)
-		FAIL("mmap of %llu pages at offset %#llx: errno %d (%s)",
-		     (unsigned long long)npages, (unsigned long long)offset, errno,
-		     errno_name(errno));
+	if (err)
+		FAIL("mapping %llu pages at offset %#llx: errno %d (%s)",
+		     (unsigned long long)npages, (unsigned long long)offset, -err,
+		     errno_name(-err));
 	return address;
 }
 
@@ -155,7 +162,7 @@ void *dev_map(int fd, uint64_t offset, uint64_t npages)
 
 void dev_unmap(void *address, uint64_t npages)
 {
-	CHECK_OK(munmap(address, npages * page_size));
+	CHECK_OK(as_system_call(spanalloc_unmap(address, npages)));
 }
 
 void *dev_alloc_filled(int fd, uint64_t npages, uint64_t seed,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Short ways to use the device in tests. Functions whose name has a try_ return
- * as the system call does; the others fail the case if the call fails.
+ * Short ways to use the device in tests, by the library that programs use. Functions
+ * whose name has a try_ return as the system call does; the others fail the case if the
+ * call fails. What the calls themselves do with what no library sends is in abi.c.
  */
 #ifndef _DEVICE_DEVICE_H
 #define _DEVICE_DEVICE_H
@@ -9,7 +10,7 @@
 #include "harness.h"
 
 #include <fcntl.h>
-#include <linux/spanalloc.h>
+#include <libspanalloc.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -96,6 +97,7 @@ extern const struct test_suite pin_suite;
 extern const struct test_suite io_suite;
 extern const struct test_suite stress_suite;
 extern const struct test_suite scale_suite;
+extern const struct test_suite memory_error_suite;
 
 /* account.c: sets the module's limits back. */
 void account_reset(void);

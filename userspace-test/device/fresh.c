@@ -287,11 +287,13 @@ static void populate_enters_all_pages_at_once(void)
  * @start: all begin here
  * @address: the mapping
  * @npages: its length
+ * @over: they are to end
  */
 struct touchers {
 	pthread_barrier_t start;
 	char *address;
 	uint64_t npages;
+	bool over;
 };
 
 #define NTOUCHERS 4
@@ -329,6 +331,58 @@ static void fault_by_many_threads_enters_each_page_once(void)
 	}
 }
 
+/* As much as one page table maps: the kernel takes that away when it is empty. */
+#define TABLE_PAGES (page_size / 8)
+
+static void *touch_again_and_again(void *arg)
+{
+	struct touchers *touchers = arg;
+	uint64_t i;
+
+	pthread_barrier_wait(&touchers->start);
+	while (!__atomic_load_n(&touchers->over, __ATOMIC_RELAXED))
+		for (i = 0; i < touchers->npages; i++)
+			(void)*(volatile char *)(touchers->address + i * page_size);
+	return NULL;
+}
+
+static void *drop_again_and_again(void *arg)
+{
+	struct touchers *touchers = arg;
+	int i;
+
+	pthread_barrier_wait(&touchers->start);
+	for (i = 0; i < 3000; i++)
+		CHECK_OK(madvise(touchers->address, touchers->npages * page_size,
+				 MADV_DONTNEED));
+	return NULL;
+}
+
+/* Whatever is taken away in between, an access to mapped memory succeeds. */
+static void fault_against_dontneed_always_succeeds(void)
+{
+	struct touchers touchers = { .npages = TABLE_PAGES };
+	pthread_t threads[NTOUCHERS];
+	int fd = dev_open(), i;
+	char *area = mmap(NULL, 2 * TABLE_PAGES * page_size, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(area != MAP_FAILED);
+	area += -(uintptr_t)area % (TABLE_PAGES * page_size);
+	touchers.address = mmap(area, TABLE_PAGES * page_size, RW, MAP_SHARED | MAP_FIXED, fd, 0);
+	CHECK(touchers.address == area);
+	CHECK_EQ(pthread_barrier_init(&touchers.start, NULL, NTOUCHERS), 0);
+	for (i = 0; i < NTOUCHERS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, i % 2 ? touch_again_and_again :
+					drop_again_and_again, &touchers), 0);
+	for (i = 0; i < NTOUCHERS; i += 2)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	__atomic_store_n(&touchers.over, true, __ATOMIC_RELAXED);
+	for (i = 1; i < NTOUCHERS; i += 2)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	dev_unmap(area, TABLE_PAGES);
+}
+
 static const struct test_case cases[] = {
 	CASE(fresh_memory_is_zero_and_keeps_what_is_written),
 	CASE(fresh_memory_is_not_that_of_the_last_owner),
@@ -345,6 +399,7 @@ static const struct test_case cases[] = {
 	CASE(fault_enters_pages_as_they_are_touched),
 	CASE(populate_enters_all_pages_at_once),
 	CASE(fault_by_many_threads_enters_each_page_once),
+	CASE(fault_against_dontneed_always_succeeds),
 };
 
 const struct test_suite fresh_suite = SUITE(cases);

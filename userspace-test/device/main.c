@@ -4,6 +4,7 @@
  *
  *   device_test [PATTERN]...   runs all cases, or those whose name matches one
  *   device_test --hold-pin     see hold_pin()
+ *   device_test --memory-error a page that is lost; the module has to be unloaded then
  *
  * Wants the device for itself: after every case the heap's counters must be back
  * where they were. SPANALLOC_TEST_DISK may name a block device or a file that the
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 
 /* Said here once more, so that a case that falls out of a table is noticed. */
-#define PLANNED_CASES	189
+#define PLANNED_CASES	191
 
 static const struct {
 	const char *name;
@@ -92,6 +93,23 @@ static const struct test_hooks hooks = {
 	.after = nothing_is_left,
 };
 
+static void note_nothing(void)
+{
+}
+
+static bool heap_is_sound(void)
+{
+	return dev_heap_is_sound();
+}
+
+static int run_memory_error(void)
+{
+	static const struct test_hooks lossy = { note_nothing, heap_is_sound };
+	char *all[] = { NULL };
+
+	return test_run(&memory_error_suite, 1, 1, &lossy, all);
+}
+
 int main(int argc, char **argv)
 {
 	const struct test_suite suites[] = {
@@ -112,6 +130,8 @@ int main(int argc, char **argv)
 		printf("# no %s: the heap is not checked\n", DEV_CHECK_FILE);
 	/* The cases write past the buffer. */
 	fflush(stdout);
+	if (argc > 1 && !strcmp(argv[1], "--memory-error"))
+		return run_memory_error();
 	watch_fd = dev_open_mode(O_RDONLY);
 	test_note("pages of %zu bytes", page_size);
 	return test_run(suites, ARRAY_SIZE(suites), PLANNED_CASES,

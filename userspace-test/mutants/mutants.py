@@ -180,6 +180,18 @@ MUTANTS = [
 	 '\n'
 	 '/**\n'
 	 ' * span_heap_split'),
+	('free ignores views', 'heap.c',
+	 'err = check_unviewed(heap, span, true);',
+	 'err = check_owned(heap, span, true);'),
+	('views wrap around', 'heap.c',
+	 'if (!err && span->views == U16_MAX)',
+	 'if (0)'),
+	('a view ends all', 'heap.c',
+	 'span->views--;',
+	 'span->views = 0;'),
+	('the check does not look at views', 'inspect.c',
+	 'if (span->views && span->state != SPAN_IN_USE)',
+	 'if (0)'),
 	('run beyond span', 'heap.c',
 	 'round_up(page + 1, step), span_end(span))',
 	 'round_up(page + 1, step), round_up(page + 1, step))'),

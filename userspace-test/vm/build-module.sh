@@ -78,8 +78,10 @@ main() {
 	fi
 	if [[ -n ${TORTURE:-} ]]; then
 		MAKE_VARS+=(CONFIG_SPANALLOC_TORTURE=m)
-		PRODUCTS+=(kunit/torture/spanalloc_torture.ko kunit/torture/spanalloc_rendezvous.ko
-			kunit/torture/spanalloc_bench.ko)
+		! grep -qx CONFIG_DMA_SHARED_BUFFER=y "$KDIR/.config" ||
+			PRODUCTS+=(kunit/torture/spanalloc_importer.ko)
+		PRODUCTS+=(kunit/torture/spanalloc_bench.ko kunit/torture/spanalloc_torture.ko
+			kunit/torture/spanalloc_rendezvous.ko)
 	fi
 	dir=$outdir/$RELEASE
 	mkdir -p "$outdir"

@@ -32,7 +32,8 @@ group_needs() {
 			/usr/include/openssl/ssl.h:libssl-dev
 		;;
 	user)
-		printf '%s\n' gcc:gcc make:make gzip:gzip /usr/include/stdio.h:libc6-dev
+		printf '%s\n' gcc:gcc g++:g++ make:make gzip:gzip /usr/include/stdio.h:libc6-dev \
+			pkg-config:pkg-config python3:python3
 		;;
 	vm)
 		printf '%s\n' qemu-system-x86_64:qemu-system-x86 static-busybox:busybox-static \
@@ -43,7 +44,8 @@ group_needs() {
 		printf '%s\n' "gcc-m32:gcc-$(gcc -dumpversion)-multilib"
 		;;
 	static)
-		printf '%s\n' sparse:sparse shellcheck:shellcheck full-perl:perl python3:python3
+		printf '%s\n' sparse:sparse shellcheck:shellcheck full-perl:perl python3:python3 \
+			mandoc:mandoc groff:groff-base
 		;;
 	coverage)
 		group_needs user

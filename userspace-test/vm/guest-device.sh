@@ -98,6 +98,10 @@ run device_test 'alloc_*' 'map_*' 'split_*' 'pin_*' 'trim_*'
 unload
 
 load
+run device_test --memory-error
+unload
+
+load
 unload_with_a_pin
 
 echo "guest-device: $failed failed"

@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 struct page;
+struct sg_table;
 struct span;
 struct span_heap;
 
@@ -168,6 +169,12 @@ unsigned long spanalloc_contig_pages(struct span_heap *heap,
 				     const struct span *span,
 				     unsigned long index);
 void *spanalloc_address(struct span_heap *heap, const struct span *span);
+
+void *spanalloc_vmap(struct span_heap *heap, struct span *span);
+void spanalloc_vunmap(struct span_heap *heap, struct span *span, void *address);
+int spanalloc_sg_alloc(struct span_heap *heap, struct span *span, struct sg_table *sgt,
+		       unsigned int max_segment, gfp_t gfp);
+void spanalloc_sg_free(struct span_heap *heap, struct span *span, struct sg_table *sgt);
 
 void spanalloc_get_stats(struct span_heap *heap, struct spanalloc_stats *stats);
 unsigned long spanalloc_scavenge(struct span_heap *heap, unsigned long npages);

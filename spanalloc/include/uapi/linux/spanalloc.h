@@ -81,8 +81,10 @@ struct spanalloc_info {
  * for direct I/O for instance.
  *
  * It is charged, until its pages are back in the heap, to this open file, to all
- * programs together, and to the calling user's RLIMIT_MEMLOCK (CAP_IPC_LOCK
- * exempts from the last).
+ * programs together, and to the calling user's RLIMIT_MEMLOCK (CAP_IPC_LOCK in the
+ * initial user namespace exempts from the last), but to no memory cgroup. With an
+ * alignment, what is charged is @npages rounded up to it, or to a granule if that is
+ * less.
  *
  * Errors: EINVAL (length, alignment, flag, reserved field, a contiguous length
  * above a granule), EDQUOT (one of these limits or the heap's leaves too few
@@ -146,9 +148,11 @@ struct spanalloc_free {
  * Handles, mappings and exports are what keeps an allocation. One that is kept by
  * none, but has pages that the kernel uses still, is in quarantine: no handle
  * leads to it, and SPANALLOC_IOC_FILE counts it. SPANALLOC_QUERY_PINNED says that
- * it would get there: a page is in use, though nothing is mapped.
+ * it would get there: a page of the whole allocation is in use, though nothing is
+ * mapped.
  *
- * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved).
+ * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved), EINTR
+ * (a fatal signal).
  */
 struct spanalloc_query {
 	__u32 handle;
@@ -311,15 +315,16 @@ struct spanalloc_split {
  *         that are not back in the heap
  * @quarantined_pages: out: of these, pages given up, but still in use by
  *                     the kernel
- * @allocs: out: its successful allocations
+ * @allocs: out: its successful allocations, those by mmap() among them
  * @fails: out: its allocations that failed with EDQUOT, ENOSPC or ENOMEM
  * @device_pages: out: pages charged to all open files together
  * @device_limit_pages: out: the limit of these, ~0 if there is none
  * @reserved: in: zero; out: zero
  *
- * A limit below what is held is legal: it keeps the file from getting more. A limit
- * above the module's parameter file_max_pages needs CAP_SYS_RESOURCE in the initial
- * user namespace.
+ * A file that was never given a limit has that of the module's parameter
+ * file_max_pages, which may change. A limit below what is held is legal: it keeps the
+ * file from getting more. A limit above both that parameter and the file's own needs
+ * CAP_SYS_RESOURCE in the initial user namespace.
  *
  * Errors: EINVAL (flags, reserved), EPERM (such a limit).
  */
@@ -430,13 +435,15 @@ struct spanalloc_export {
  *     length, without a handle. It lives as long as the mapping. A program that can map
  *     a file by its path can so use the device without knowing it.
  *
- * The mapping cannot grow and cannot be made executable. Futexes shared between
- * processes do not work in it. A file opened for reading only allows everything but
- * mappings that can be written.
+ * The mapping cannot grow and cannot be made executable, which a personality with
+ * READ_IMPLIES_EXEC would have it. Futexes shared between processes do not work in it. A
+ * file opened for reading only allows everything but mappings that can be written. A
+ * page that had a memory error is not mapped (SIGBUS).
  *
  * Errors: EINVAL (no allocation of this open file at that offset, a length
  * beyond its end, a private mapping), EACCES (PROT_EXEC; PROT_WRITE on a file opened
- * for reading), ENOMEM, ENFILE, EINTR; at offset 0 those of SPANALLOC_IOC_ALLOC too.
+ * for reading), ENOMEM, ENFILE, EINTR, EHWPOISON (with SPANALLOC_ALLOC_POPULATE),
+ * EIO; at offset 0 those of SPANALLOC_IOC_ALLOC too.
  */
 
 #endif /* _UAPI_LINUX_SPANALLOC_H */

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Views: kernel mappings and scatterlists of spans.
+ */
+
+/**
+ * DOC: Views
+ *
+ * A span is contiguous in its heap's address space, its memory only inside a
+ * granule. A kernel mapping makes it contiguous for the processor, and a scatterlist
+ * tells a device of its physically contiguous runs. Runs are followed across granules
+ * here: two blocks that happen to follow each other in memory are one entry.
+ *
+ * Both lead to pages that go to somebody else when the span is freed, so the span
+ * counts them (span_heap_view_begin()), and is neither freed nor split before they
+ * are gone. A client that frees such a span has a bug, which is reported; the span is
+ * lost then, since a leak harms nobody else.
+ *
+ * The functions on parts of a span build the same things without counting them:
+ * exports of programs' buffers hold a reference on the buffer (export.c).
+ *
+ * Locking: the heap's lock, inside span_heap_run() and span_heap_view_begin(), never
+ * over an allocation. Who calls may hold whatever allows what his gfp flags say.
+ */
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/spanalloc.h>
+#include <linux/vmalloc.h>
+
+#include "compat.h"
+#include "heap.h"
+#include "view.h"
+
+/**
+ * span_part_vmap() - map a part of a span into the kernel
+ * @part: the part
+ *
+ * Context: may sleep.
+ * Return: the address, for vunmap(), or ERR_PTR(): -EINVAL if the part is longer than
+ * the kernel can map, -EIO if a page of it has no memory, -ENOMEM.
+ */
+void *span_part_vmap(const struct span_part *part)
+{
+	unsigned long index = 0, run, i;
+	struct page **pages;
+	void *address;
+
+	if (part->npages > INT_MAX)
+		return ERR_PTR(-EINVAL);
+	pages = kvmalloc_array(part->npages, sizeof(*pages), GFP_KERNEL | __GFP_NOWARN);
+	if (!pages)
+		return ERR_PTR(-ENOMEM);
+	while (index < part->npages) {
+		struct page *page = span_heap_run(part->heap, part->span,
+						  part->first + index, &run);
+
+		if (!page) {
+			kvfree(pages);
+			return ERR_PTR(-EIO);
+		}
+		run = min(run, part->npages - index);
+		for (i = 0; i < run; i++)
+			pages[index++] = page + i;
+		cond_resched();
+	}
+	address = vmap(pages, part->npages, VM_MAP, PAGE_KERNEL);
+	kvfree(pages);
+	return address ? : ERR_PTR(-ENOMEM);
+}
+
+/*
+ * Walk over the runs of a part, none longer than @max pages, and fill the list at @sg
+ * unless that is NULL. Returns how many there are, or 0 if a page has no memory.
+ */
+static unsigned long walk_runs(const struct span_part *part, unsigned long max,
+			       struct scatterlist *sg, bool may_sleep)
+{
+	unsigned long index = 0, len = 0, pfn = 0, nruns = 0, run;
+
+	while (index < part->npages) {
+		struct page *page = span_heap_run(part->heap, part->span,
+						  part->first + index, &run);
+
+		if (!page)
+			return 0;
+		if (!nruns || len == max || page_to_pfn(page) != pfn + len) {
+			if (sg && nruns)
+				sg = sg_next(sg);
+			if (sg)
+				sg_set_page(sg, page, 0, 0);
+			pfn = page_to_pfn(page);
+			len = 0;
+			nruns++;
+		}
+		run = min3(run, part->npages - index, max - len);
+		len += run;
+		index += run;
+		if (sg)
+			sg->length = len << PAGE_SHIFT;
+		if (may_sleep)
+			cond_resched();
+	}
+	return nruns;
+}
+
+/**
+ * span_part_sg() - make a scatterlist of a part of a span
+ * @part: the part
+ * @sgt: out: the table, for sg_free_table(); not mapped for a device
+ * @max_segment: no entry is longer than this many bytes, rounded down to pages; at
+ *               least a page
+ * @gfp: says whether the call may sleep
+ *
+ * Context: any that @gfp allows but NMI; without the heap's lock.
+ * Return: 0, -EINVAL if there would be too many entries, -EIO if a page has no
+ * memory, -ENOMEM.
+ */
+int span_part_sg(const struct span_part *part, struct sg_table *sgt,
+		 unsigned int max_segment, gfp_t gfp)
+{
+	unsigned long max = max_segment >> PAGE_SHIFT, nruns;
+	bool may_sleep = gfpflags_allow_blocking(gfp);
+	int err;
+
+	if (!max)
+		return -EINVAL;
+	nruns = walk_runs(part, max, NULL, may_sleep);
+	if (!nruns)
+		return -EIO;
+	if (nruns > INT_MAX)
+		return -EINVAL;
+	err = sg_alloc_table(sgt, nruns, gfp & SPAN_GFP_MASK);
+	if (!err)
+		walk_runs(part, max, sgt->sgl, may_sleep);
+	return err;
+}
+
+/**
+ * spanalloc_vmap() - map a span into the kernel, as contiguous memory
+ * @heap: the heap it came from
+ * @span: a span of the caller's
+ *
+ * The mapping is cached and can be written. While there is one, the span can be
+ * neither freed nor split. A contiguous span has an address without it, see
+ * spanalloc_address().
+ *
+ * Context: may sleep.
+ * Return: the address of the span's first byte, or ERR_PTR(), never NULL: -ENOMEM;
+ * -EINVAL if the span is not in use, or longer than the kernel can map; -EOVERFLOW if
+ * it has 65535 mappings and scatterlists; -EIO if the heap is damaged.
+ */
+void *spanalloc_vmap(struct span_heap *heap, struct span *span)
+{
+	const struct span_part whole = {
+		.heap = heap, .span = span, .npages = span->node.npages,
+	};
+	void *address;
+	int err;
+
+	might_sleep();
+	err = span_heap_view_begin(heap, span);
+	if (err)
+		return ERR_PTR(err);
+	address = span_part_vmap(&whole);
+	if (IS_ERR(address))
+		span_heap_view_end(heap, span);
+	return address;
+}
+EXPORT_SYMBOL_SPANALLOC(spanalloc_vmap);
+
+/**
+ * spanalloc_vunmap() - undo spanalloc_vmap()
+ * @heap: the heap
+ * @span: the span that was mapped
+ * @address: what spanalloc_vmap() returned; NULL and error pointers are ignored
+ *
+ * Context: may sleep.
+ */
+void spanalloc_vunmap(struct span_heap *heap, struct span *span, void *address)
+{
+	might_sleep();
+	if (IS_ERR_OR_NULL(address))
+		return;
+	vunmap(address);
+	span_heap_view_end(heap, span);
+}
+EXPORT_SYMBOL_SPANALLOC(spanalloc_vunmap);
+
+/**
+ * spanalloc_sg_alloc() - make a scatterlist of a span
+ * @heap: the heap it came from
+ * @span: a span of the caller's
+ * @sgt: out: the table; its entries are the span's physically contiguous runs, in
+ *       order, and not mapped for a device
+ * @max_segment: no entry is longer than this many bytes, rounded down to pages; 0
+ *               means as long as an entry can be. dma_get_max_seg_size() of a device
+ *               says what it can take
+ * @gfp: says whether the call may sleep
+ *
+ * While there is a scatterlist of it, the span can be neither freed nor split.
+ *
+ * Context: any that @gfp allows but NMI; on PREEMPT_RT task context only.
+ * Return: 0; -EINVAL if the span is not in use, or @max_segment is less than a page;
+ * -ENOMEM; -EOVERFLOW as spanalloc_vmap(); -EIO if the heap is damaged.
+ */
+int spanalloc_sg_alloc(struct span_heap *heap, struct span *span, struct sg_table *sgt,
+		       unsigned int max_segment, gfp_t gfp)
+{
+	const struct span_part whole = {
+		.heap = heap, .span = span, .npages = span->node.npages,
+	};
+	int err = span_heap_view_begin(heap, span);
+
+	if (err)
+		return err;
+	err = span_part_sg(&whole, sgt, max_segment ? : UINT_MAX, gfp);
+	if (err)
+		span_heap_view_end(heap, span);
+	return err;
+}
+EXPORT_SYMBOL_SPANALLOC(spanalloc_sg_alloc);
+
+/**
+ * spanalloc_sg_free() - undo spanalloc_sg_alloc()
+ * @heap: the heap
+ * @span: the span that the table is of
+ * @sgt: the table, not mapped for a device any more
+ *
+ * Context: any but NMI; on PREEMPT_RT task context only.
+ */
+void spanalloc_sg_free(struct span_heap *heap, struct span *span, struct sg_table *sgt)
+{
+	sg_free_table(sgt);
+	span_heap_view_end(heap, span);
+}
+EXPORT_SYMBOL_SPANALLOC(spanalloc_sg_free);
