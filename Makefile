@@ -24,8 +24,8 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 .DEFAULT_GOAL := all
 # Slower tiers of the tests have verbs of their own.
 .PHONY: all modules modules_install tools tools_install tools_uninstall run shell test \
-	test-mutants coverage test-arm64 test-apps test-debug \
-	test-kcsan fuzz stress check clean help kdir
+	test-mutants coverage test-arm64 test-apps test-debug test-kcsan fuzz stress hostile \
+	bench-device check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
 all: modules
@@ -102,6 +102,14 @@ fuzz:
 ## stress            everything at once for STRESS_SECONDS=60, in a virtual machine
 stress:
 	@userspace-test/test.sh stress
+
+## hostile           programs that mean no good, for HOSTILE_SECONDS=60, on a debug kernel
+hostile:
+	@userspace-test/test.sh hostile
+
+## bench-device      what the device costs, over calls in the kernel and over a memfd
+bench-device:
+	@$(VM)/bench-device.sh
 
 ## clean             remove what was built
 clean:

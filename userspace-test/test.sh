@@ -13,6 +13,8 @@
 # Only when they are named:
 #
 #   stress   everything at once, for STRESS_SECONDS, on the kernel SERIES (vm/stress.sh)
+#   hostile  programs that mean no good, for HOSTILE_SECONDS, on the kernel SERIES
+#            (vm/hostile.sh)
 #   arm64    as vm, on two arm64 kernels, with pages of 4 and of 16 KiB
 #   apps     programs of others, in buffers that they map from the device, for each of
 #            APPS_SERIES
@@ -215,6 +217,10 @@ part_stress() {
 	stream 30 "stress, Linux ${SERIES:-6.1}" vm/stress.sh
 }
 
+part_hostile() {
+	stream 72 "hostile programs, Linux ${SERIES:-6.1-debug}" vm/hostile.sh
+}
+
 # on_arm64 KERNEL PAGE-BYTES LEAST: the page size is what these kernels are for; one that has
 # another proves nothing, and is a failure.
 on_arm64() {
@@ -272,9 +278,11 @@ main() {
 	[[ $# -gt 0 ]] || parts=(static build user kunit vm)
 	for part in "${parts[@]}"; do
 		case $part in
-		static | build | user | kunit | vm | stress | arm64 | apps | debug | kcsan) run_part "$part" ;;
+		static | build | user | kunit | vm | stress | hostile | arm64 | apps | debug | kcsan)
+			run_part "$part"
+			;;
 		*)
-			echo "usage: test.sh [static|build|user|kunit|vm|stress|arm64|apps|debug|kcsan]..." >&2
+			echo "usage: test.sh [static|build|user|kunit|vm|stress|hostile|arm64|apps|debug|kcsan]..." >&2
 			exit 2
 			;;
 		esac

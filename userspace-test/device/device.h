@@ -107,6 +107,7 @@ extern const struct test_suite import_suite;
 extern const struct test_suite io_suite;
 extern const struct test_suite library_suite;
 extern const struct test_suite stress_suite;
+extern const struct test_suite scale_suite;
 extern const struct test_suite memory_error_suite;
 
 /* account.c: sets the module's limits back. */

@@ -276,6 +276,123 @@ static void pin_outlives_its_process(void)
 	check_drained(&p);
 }
 
+/**
+ * struct reuse - pages that sit in a pipe, and a process that would have them
+ * @p: the pinned allocation, made and given up by a process that is gone
+ * @frames: where its pages are in memory
+ * @taken: the other process has taken all there is around
+ * @drained: the pipe is empty
+ */
+struct reuse {
+	struct pinned p;
+	uint64_t frames[N];
+	struct gate taken;
+	struct gate drained;
+};
+
+/* Physical addresses are for the privileged. */
+static void find_frames(int fd, uint32_t handle, uint64_t *frames, uint32_t npages)
+{
+	struct spanalloc_run to[N];
+	struct spanalloc_runs runs = {
+		.handle = handle, .runs = (uintptr_t)to, .nruns = N,
+	};
+	uint32_t i, j, n = 0;
+
+	CHECK_OK(ioctl(fd, SPANALLOC_IOC_RUNS, &runs));
+	for (i = 0; i < runs.nruns; i++) {
+		for (j = 0; j < to[i].npages; j++)
+			frames[n++] = to[i].address + j * page_size;
+	}
+	CHECK_EQ(n, npages);
+	CHECK(frames[0]);
+}
+
+static bool is_frame_pinned(const struct reuse *reuse, uint64_t frame)
+{
+	int i;
+
+	for (i = 0; i < N; i++) {
+		if (reuse->frames[i] == frame)
+			return true;
+	}
+	return false;
+}
+
+static void pin_and_exit(void *arg)
+{
+	struct reuse *reuse = arg;
+	struct spanalloc_alloc alloc;
+	int fd = dev_open();
+	char *address = dev_alloc_filled(fd, N, 1, &alloc);
+
+	reuse->p.base = dev_query(fd, alloc.handle).base;
+	find_frames(fd, alloc.handle, reuse->frames, N);
+	pin(reuse->p.pipe, address, N);
+	dev_unmap(address, N);
+	dev_free(fd, alloc.handle);
+}
+
+/* Takes single pages and overwrites them, until one lies behind the pinned ones. */
+static unsigned int take_until_behind(const struct reuse *reuse, int fd)
+{
+	struct spanalloc_alloc alloc;
+	unsigned int i, found = 0;
+	uint64_t base, frame;
+	void *address;
+
+	for (i = 0; i < 20000; i++) {
+		alloc = dev_alloc(fd, 1);
+		base = dev_query(fd, alloc.handle).base;
+		find_frames(fd, alloc.handle, &frame, 1);
+		found += is_frame_pinned(reuse, frame);
+		address = dev_map(fd, alloc.offset, 1);
+		CHECK(is_zero(address, page_size));
+		fill(address, 1, 100 + i);
+		if (base > reuse->p.base + 2 * N)
+			return found;
+	}
+	FAIL("nothing lies behind the pinned pages");
+}
+
+/* In the end it does get them, or it looked for them in the wrong place. */
+static void take_while_pinned_and_after(void *arg)
+{
+	struct reuse *reuse = arg;
+	int fd = dev_open();
+
+	CHECK_EQ(take_until_behind(reuse, fd), 0);
+	gate_open(&reuse->taken);
+	gate_wait(&reuse->drained);
+	CHECK_EQ(take_until_behind(reuse, fd), N);
+}
+
+static void pin_is_not_reused_by_another_process(void)
+{
+	struct reuse *reuse = mmap(NULL, sizeof(*reuse), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct pinned *p = &reuse->p;
+	pid_t other;
+
+	CHECK(reuse != MAP_FAILED);
+	if (getuid())
+		test_skip("not started as root");
+	p->watch = dev_open();
+	p->before = dev_stats(p->watch);
+	CHECK_OK(pipe(p->pipe));
+	gate_init(&reuse->taken);
+	gate_init(&reuse->drained);
+	CHILD_SUCCEEDS(child_start(pin_and_exit, reuse));
+	other = child_start(take_while_pinned_and_after, reuse);
+	gate_wait(&reuse->taken);
+	CHECK_SETTLES(p->watch, quarantined_pages, p->before.quarantined_pages + N);
+	unpin(p->pipe, N, 1);
+	CHECK_SETTLES(p->watch, quarantined_pages, p->before.quarantined_pages);
+	gate_open(&reuse->drained);
+	CHILD_SUCCEEDS(other);
+	check_drained(p);
+}
+
 #define NMANY	48
 #define PER_PIPE 12
 
@@ -427,6 +544,7 @@ static const struct test_case cases[] = {
 	CASE(pin_of_a_page_that_is_already_freed),
 	CASE(pin_is_passed_on_by_tee),
 	CASE(pin_outlives_its_process),
+	CASE(pin_is_not_reused_by_another_process),
 	CASE(pin_of_many_allocations),
 	CASE(pin_survives_trim),
 	CASE(pin_gate_forgets_the_mappings),

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * device_bench MODULE: what the device costs. MODULE is spanalloc_bench.ko, which measures
+ * inside the kernel. Everything is measured once in each of several rounds; what is printed
+ * are medians, and between which values they lie. No result is good or bad: a machine
+ * decides.
+ */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void compare_all(void)
+{
+	compare("ioctl over in-kernel call, 1 page", "ioctl: 1 pages",
+		"in the kernel, zeroed: 1 pages");
+	compare("ioctl over in-kernel call, 16 pages", "ioctl: 16 pages",
+		"in the kernel, zeroed: 16 pages");
+	compare("ioctl over in-kernel call, 512 pages", "ioctl: 512 pages",
+		"in the kernel, zeroed: 512 pages");
+	compare("mmap of a span (POPULATE) over memfd (MAP_POPULATE)",
+		"mmap of a span, POPULATE", "mmap of a memfd, MAP_POPULATE");
+	compare("mmap of a span (as touched) over memfd (MAP_POPULATE)",
+		"mmap of a span, as touched", "mmap of a memfd, MAP_POPULATE");
+	compare("mmap at offset 0 over a new memfd (MAP_POPULATE)",
+		"mmap at offset 0", "new memfd, MAP_POPULATE");
+	compare("making 1000 files over 500 (at most 2.3 wanted)",
+		"1000 files at once: making", "500 files at once: making");
+	compare("killing 1000 files over 500 (at most 2.3 wanted)",
+		"1000 files at once: killing", "500 files at once: killing");
+	compare("10000 files in sequence over 5000 (at most 2.3 wanted)",
+		"10000 files in sequence", "5000 files in sequence");
+}
+
+int main(int argc, char **argv)
+{
+	int fd, round;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: device_bench spanalloc_bench.ko\n");
+		return EXIT_FAILURE;
+	}
+	page_size = sysconf(_SC_PAGESIZE);
+	for (round = 0; round < ROUNDS; round++) {
+		fd = dev_open();
+		measure_calls(fd, argv[1]);
+		measure_maps(fd);
+		close(fd);
+		measure_scale();
+		printf("# round %d of %d\n", round + 1, ROUNDS);
+		fflush(stdout);
+	}
+	compare_all();
+	print_all();
+	print_json();
+	return EXIT_SUCCESS;
+}
