@@ -29,7 +29,7 @@ struct series {
 __attribute__((format(printf, 3, 4)))
 void measured(double value, const char *unit, const char *name, ...);
 
-/* The medians of two series, as a ratio with a name of its own. */
+/* Two series, as ratios with a name of their own. */
 void compare(const char *name, const char *of, const char *over);
 
 void print_all(void);
