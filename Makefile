@@ -24,8 +24,8 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 .DEFAULT_GOAL := all
 # Slower tiers of the tests have verbs of their own.
 .PHONY: all modules modules_install tools tools_install tools_uninstall run shell test \
-	test-mutants coverage test-arm64 test-debug \
-	test-kcsan fuzz stress hostile bench-device check clean help kdir
+	test-mutants coverage test-arm64 test-apps test-debug test-kcsan fuzz stress hostile \
+	bench-device check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
 all: modules
@@ -82,6 +82,10 @@ coverage:
 ## test-arm64        the module on arm64, with pages of 4 and of 16 KiB
 test-arm64:
 	@userspace-test/test.sh arm64
+
+## test-apps         fio and perftest, unchanged, in buffers mapped from the device
+test-apps:
+	@userspace-test/test.sh apps
 
 ## test-debug        the tests on kernels with KASAN, lockdep, kmemleak (built first: slow)
 test-debug:

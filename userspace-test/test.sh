@@ -7,8 +7,8 @@
 #   build    the module, warnings being errors, for each kernel of BUILD_SERIES
 #   user     the heap in user space, under sanitizers (make check)
 #   kunit    the KUnit suites, in User-Mode Linux
-#   vm       the module in virtual machines, for each kernel of RUN_SERIES: traces are
-#            replayed, and the device is tested
+#   vm       the module in virtual machines, for each kernel of RUN_SERIES, all at the same
+#            time: traces are replayed, the device is tested, races are forced
 #
 # Only when they are named:
 #
@@ -16,6 +16,8 @@
 #   hostile  programs that mean no good, for HOSTILE_SECONDS, on the kernel SERIES
 #            (vm/hostile.sh)
 #   arm64    as vm, on two arm64 kernels, with pages of 4 and of 16 KiB
+#   apps     programs of others, in buffers that they map from the device, for each of
+#            APPS_SERIES
 #   debug    planted bugs, the KUnit suites, the device tests, forced races, failing
 #            allocations and everything at once on kernels with KASAN, lockdep, kmemleak and
 #            more, for each of DEBUG_KERNELS
@@ -28,6 +30,7 @@
 # nothing must not pass.
 #
 #   BUILD_SERIES, RUN_SERIES       kernel series, separated by blanks
+#   APPS_SERIES                    names of kernel.sh, of kernels with all drivers
 #   DEBUG_KERNELS, KCSAN_KERNELS   names of debug-kernel.sh
 #   SEED=N OPS=N                   of the random tests
 
@@ -36,6 +39,7 @@ cd "$(dirname "$0")" || exit 1
 
 BUILD_SERIES=${BUILD_SERIES:-6.1 6.12 7.2}
 RUN_SERIES=${RUN_SERIES:-6.1 6.12}
+APPS_SERIES=${APPS_SERIES:-6.1-amd64 6.12-amd64}
 DEBUG_KERNELS=${DEBUG_KERNELS:-6.1-debug 7.2-debug}
 KCSAN_KERNELS=${KCSAN_KERNELS:-6.1-kcsan}
 
@@ -43,11 +47,14 @@ passed=0
 failed=0
 failures=()
 complete=
-log=$(mktemp) || exit 1
+tmp=$(mktemp -d) || exit 1
+log=$tmp/log
+# Those who work at the same time, each a process group.
+lanes=()
 
 last_line() {
 	local name
-	rm -f "$log"
+	rm -rf "$tmp"
 	for name in "${failures[@]}"; do
 		printf 'failed: %s\n' "$name"
 	done
@@ -58,8 +65,17 @@ last_line() {
 	printf '%d passed, %d failed\n' "$passed" "$failed"
 	[[ $failed -eq 0 ]] || exit 1
 }
+
+stop() {
+	local pid
+	for pid in "${lanes[@]}"; do
+		kill -TERM -- "-$pid" 2>/dev/null
+	done
+	exit 130
+}
+
 trap last_line EXIT
-trap 'exit 130' INT TERM
+trap stop INT TERM
 
 headline() {
 	printf '\n=== %s\n' "$*"
@@ -112,6 +128,53 @@ step() {
 	fi
 }
 
+# lane COMMAND...: runs it with counts of its own, which it prints at its end.
+lane() {
+	passed=0
+	failed=0
+	failures=()
+	log=$log.$BASHPID
+	"$@"
+	printf '%d %d\n' "$passed" "$failed" >&3
+	[[ $failed -eq 0 ]] || printf '%s\n' "${failures[@]}" >&3
+}
+
+# add_lane NAME FILE: what a lane has printed. One that was ended has printed nothing.
+add_lane() {
+	local good bad line before=$failed
+	if ! read -r good bad; then
+		fail "$1: it did not get to its end"
+		return
+	fi
+	passed=$((passed + good))
+	while read -r line; do
+		fail "$line"
+	done
+	[[ $((failed - before)) -eq $bad ]] || fail "$1: its failures are not $bad"
+} <"$2"
+
+# side_by_side COMMAND WORD...: the command for each of the words, all at the same time: a
+# guest keeps little more than one processor busy. What they say is shown one after the other.
+side_by_side() {
+	local command=$1 word i
+	shift
+	lanes=()
+	# With process groups of their own, so that they can be stopped with all they started.
+	set -m
+	for word; do
+		lane "$command" "$word" >"$tmp/$word.said" 2>&1 3>"$tmp/$word.results" &
+		lanes+=($!)
+	done
+	set +m
+	headline "at the same time: $*"
+	for ((i = 1; i <= $#; i++)); do
+		wait "${lanes[i - 1]}"
+		cat "$tmp/${!i}.said"
+		add_lane "$command ${!i}" "$tmp/${!i}.results"
+	done
+	lanes=()
+}
+
 part_static() {
 	stream 26 'rules about the sources' ./static.sh
 	stream 23 'tools about the sources' ./static-tools.sh
@@ -135,16 +198,19 @@ part_kunit() {
 	stream 301 'KUnit' vm/kunit.sh
 }
 
+# in_guests SERIES
+in_guests() {
+	step "replay in a virtual machine, Linux $1" env SERIES="$1" vm/run.sh
+	stream 520 "device tests, Linux $1" env SERIES="$1" vm/device.sh
+	stream 57 "spanctl, Linux $1" env SERIES="$1" vm/spanctl.sh
+	stream 40 "forced races, Linux $1" env SERIES="$1" vm/races.sh
+	stream 24 "torture, Linux $1" env SERIES="$1" vm/torture.sh
+}
+
 part_vm() {
-	local series
 	step 'the scan of kernel logs finds what it has to' vm/scan-log-selftest.sh
-	for series in $RUN_SERIES; do
-		step "replay in a virtual machine, Linux $series" env SERIES="$series" vm/run.sh
-		stream 365 "device tests, Linux $series" env SERIES="$series" vm/device.sh
-		stream 56 "spanctl, Linux $series" env SERIES="$series" vm/spanctl.sh
-		stream 40 "forced races, Linux $series" env SERIES="$series" vm/races.sh
-		stream 24 "torture, Linux $series" env SERIES="$series" vm/torture.sh
-	done
+	# shellcheck disable=SC2086 # a list
+	side_by_side in_guests $RUN_SERIES
 }
 
 part_stress() {
@@ -168,15 +234,22 @@ part_arm64() {
 	on_arm64 6.12-arm64-16k 16384 222
 }
 
+part_apps() {
+	local name
+	for name in $APPS_SERIES; do
+		stream 56 "programs of others, Linux $name" env SERIES="$name" vm/apps.sh
+	done
+}
+
 part_debug() {
 	local name
 	for name in $DEBUG_KERNELS; do
 		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
 		stream 143 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
-		stream 365 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
-		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=1200 vm/races.sh
+		stream 455 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
+		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/races.sh
 		stream 33 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
-		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=900 vm/stress.sh
+		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
 	done
 }
 
@@ -186,7 +259,7 @@ part_kcsan() {
 		stream 3 "planted race, Linux $name" vm/debug.sh "$name" sins
 		stream 143 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
 		stream 24 "torture, Linux $name" env SERIES="$name" SECONDS_LONG=20 vm/torture.sh
-		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=900 vm/stress.sh
+		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
 	done
 }
 
@@ -198,16 +271,18 @@ run_part() {
 }
 
 # The least number of checks of a whole run.
-CHECKS_MIN=1503
+CHECKS_MIN=1683
 
 main() {
 	local part parts=("$@")
 	[[ $# -gt 0 ]] || parts=(static build user kunit vm)
 	for part in "${parts[@]}"; do
 		case $part in
-		static | build | user | kunit | vm | stress | hostile | arm64 | debug | kcsan) run_part "$part" ;;
+		static | build | user | kunit | vm | stress | hostile | arm64 | apps | debug | kcsan)
+			run_part "$part"
+			;;
 		*)
-			echo "usage: test.sh [static|build|user|kunit|vm|stress|hostile|arm64|debug|kcsan]..." >&2
+			echo "usage: test.sh [static|build|user|kunit|vm|stress|hostile|arm64|apps|debug|kcsan]..." >&2
 			exit 2
 			;;
 		esac

@@ -78,9 +78,10 @@ static void read_report(const struct spanctl_options *options, const char *name,
 	FILE *file;
 
 	*report = NULL;
-	if (snprintf(path, sizeof(path), "%s/%s/check", options->debugfs, name) >=
+	if (strchr(name, '/') ||
+	    snprintf(path, sizeof(path), "%s/%s/check", options->debugfs, name) >=
 	    (int)sizeof(path)) {
-		spanctl_complain("no heap has such a name: %.40s...", name);
+		spanctl_complain("no heap has such a name: %.80s", name);
 		return;
 	}
 	file = fopen(path, "re");

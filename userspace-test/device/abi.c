@@ -81,6 +81,13 @@ static void prepare_split(int fd, void *request)
 	split->npages = 2;
 }
 
+static void prepare_export(int fd, void *request)
+{
+	struct spanalloc_export *export = request;
+
+	export->handle = dev_alloc(fd, 5).handle;
+}
+
 #define BOTH (_IOC_READ | _IOC_WRITE)
 
 static const struct command commands[] = {
@@ -93,6 +100,7 @@ static const struct command commands[] = {
 	{ "split", 6, BOTH, 32, prepare_split },
 	{ "file", 7, BOTH, 80, prepare_nothing },
 	{ "runs", 8, BOTH, 32, prepare_runs },
+	{ "export", 9, BOTH, 16, prepare_export },
 };
 
 #define NCOMMANDS ARRAY_SIZE(commands)
@@ -119,6 +127,13 @@ _Static_assert(SPANALLOC_IOC_SPLIT == 0xc020bb06, "split");
 _Static_assert(SPANALLOC_IOC_FILE == 0xc050bb07, "file");
 _Static_assert(SPANALLOC_IOC_RUNS == 0xc020bb08, "runs");
 _Static_assert(SPANALLOC_IOC_EXPORT == 0xc010bb09, "export");
+
+/* Not every kernel has dma-bufs. */
+static bool is_offered(int fd, const struct command *command)
+{
+	return command->prepare != prepare_export ||
+	       (dev_info(fd).features & SPANALLOC_FEATURE_EXPORT);
+}
 
 static int call(int fd, const struct command *command, size_t size, void *request)
 {
@@ -246,6 +261,10 @@ static void take_long_struct(const struct command *command, size_t size)
 	int fd = dev_open();
 	size_t i;
 
+	if (!is_offered(fd, command)) {
+		close(fd);
+		return;
+	}
 	memset(request, 0, size);
 	memset(request + size, 0xee, sizeof(request) - size);
 	command->prepare(fd, request);
@@ -385,7 +404,7 @@ static void abi_read_only_reply_is_refused(void)
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(request != MAP_FAILED);
 	for (i = 0; i < NCOMMANDS; i++) {
-		if (!(commands[i].dir & _IOC_READ))
+		if (!(commands[i].dir & _IOC_READ) || !is_offered(fd, &commands[i]))
 			continue;
 		memset(request, 0, page_size);
 		commands[i].prepare(fd, request);

@@ -43,6 +43,10 @@ int dev_try_split(int fd, uint32_t handle, uint64_t npages, struct spanalloc_spl
 /* Splits off all but the first pages. */
 struct spanalloc_split dev_split(int fd, uint32_t handle, uint64_t npages);
 
+/* export.c: a dma-buf; skips the case if this kernel has none. */
+int dev_try_export(int fd, uint32_t handle, uint32_t flags);
+int dev_export(int fd, uint32_t handle, uint32_t flags);
+
 struct spanalloc_file dev_file(int fd);
 int dev_try_limit(int fd, uint64_t npages);
 
@@ -64,6 +68,10 @@ void *plain_pages(uint64_t npages);
 void fill(void *address, uint64_t npages, uint64_t seed);
 bool is_filled(const void *address, uint64_t npages, uint64_t seed);
 bool is_zero(const void *address, size_t nbytes);
+
+/* A descriptor, sent over a socket. */
+void send_fd(int socket, int fd);
+int receive_fd(int socket);
 
 /* The heap's own opinion, where it can be read. */
 #define DEV_CHECK_FILE	"/sys/kernel/debug/spanalloc/default/check"
@@ -94,7 +102,10 @@ extern const struct test_suite account_suite;
 extern const struct test_suite runs_suite;
 extern const struct test_suite split_suite;
 extern const struct test_suite pin_suite;
+extern const struct test_suite export_suite;
+extern const struct test_suite import_suite;
 extern const struct test_suite io_suite;
+extern const struct test_suite library_suite;
 extern const struct test_suite stress_suite;
 extern const struct test_suite scale_suite;
 extern const struct test_suite memory_error_suite;

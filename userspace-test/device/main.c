@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 /* Said here once more, so that a case that falls out of a table is noticed. */
-#define PLANNED_CASES	191
+#define PLANNED_CASES	229
 
 static const struct {
 	const char *name;
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
 	const struct test_suite suites[] = {
 		abi_suite, node_suite, alloc_suite, limit_suite, account_suite, runs_suite,
 		map_suite, fresh_suite, remap_suite, lifetime_suite, split_suite, pin_suite,
-		io_suite, stress_suite, scale_suite,
+		export_suite, import_suite, io_suite, library_suite, stress_suite, scale_suite,
 	};
 
 	page_size = sysconf(_SC_PAGESIZE);

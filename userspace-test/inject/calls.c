@@ -96,15 +96,19 @@ static void finish_alloc(void)
 	close(fd);
 }
 
-/* Where something is backed already, fewer allocations are made; @cold: where nothing is. */
+/*
+ * Where something is backed already, fewer allocations are made; @cold: where nothing is. Ours
+ * are for a handle, a buffer and a span, or two where the place is to be chosen.
+ */
 static void walk_alloc(struct spanalloc_alloc request, bool cold)
 {
-	static const struct operation warmly = {
+	unsigned int failures = request.align || request.flags ? 4 : 3;
+	const struct operation warmly = {
 		prepare_alloc_warm, run_alloc, verify_alloc, finish_alloc,
-		.copies = 2, .failures = 3,
+		.copies = 2, .failures = failures,
 	}, coldly = {
 		prepare_alloc_cold, run_alloc, verify_alloc, finish_alloc,
-		.copies = 2, .failures = 3,
+		.copies = 2, .failures = failures,
 	};
 	uint64_t backed = dev_stats(watch_fd).backed;
 	struct tally tally;

@@ -110,7 +110,7 @@ static void load_module(void)
 {
 	static const struct operation op = {
 		prepare_load, load, verify_load, finish_load,
-		.copies = ANY_COPIES,
+		.copies = ANY_COPIES, .failures = 30,
 	};
 
 	walk(&op);
@@ -183,7 +183,8 @@ static void verify_first(bool failed)
 static void load_first_allocation(void)
 {
 	static const struct operation op = {
-		prepare_first, run_first, verify_first, finish_load, .copies = 2,
+		prepare_first, run_first, verify_first, finish_load,
+		.copies = 2, .failures = 5,
 	};
 
 	walk(&op);

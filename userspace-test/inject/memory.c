@@ -84,8 +84,9 @@ static void finish_map(void)
 	close(fd);
 }
 
+/* A file of its own, with a name, and a VMA. */
 static const struct operation mapping = {
-	prepare_map, run_map, verify_map, finish_map,
+	prepare_map, run_map, verify_map, finish_map, .failures = 3,
 };
 
 static void inject_mmap_of_one_page(void)
@@ -158,6 +159,7 @@ static void inject_mmap_of_five_mib(void)
 {
 	static const struct operation op = {
 		prepare_traced_map, run_map, verify_traced_map, finish_map,
+		.failures = 5,
 	};
 
 	npages = NBIG;
@@ -294,7 +296,8 @@ static void verify_fork(bool failed)
 static void inject_fork(void)
 {
 	static const struct operation op = {
-		prepare_mapped, run_fork, verify_fork, finish_mapped, .also = EAGAIN,
+		prepare_mapped, run_fork, verify_fork, finish_mapped,
+		.failures = 10, .also = EAGAIN,
 	};
 
 	walk(&op);
@@ -341,7 +344,7 @@ static void finish_move(void)
 static void inject_mremap(void)
 {
 	static const struct operation op = {
-		prepare_move, run_move, verify_move, finish_move,
+		prepare_move, run_move, verify_move, finish_move, .failures = 1,
 	};
 
 	walk(&op);
@@ -366,7 +369,7 @@ static void verify_cut(bool failed)
 static void inject_munmap_of_the_middle(void)
 {
 	static const struct operation op = {
-		prepare_mapped, run_cut, verify_cut, finish_mapped,
+		prepare_mapped, run_cut, verify_cut, finish_mapped, .failures = 1,
 	};
 
 	walk(&op);
@@ -491,7 +494,7 @@ static void inject_drain(void)
 {
 	static const struct operation op = {
 		prepare_drain, run_drain, verify_drain, finish_drain,
-		.copies = 1,
+		.copies = 1, .failures = 3,
 	};
 
 	walk(&op);

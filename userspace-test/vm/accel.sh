@@ -54,6 +54,10 @@ main() {
 		printf '%s,pauth-impdef=on\n' "$TCG_ARGS"
 		return
 	fi
+	mkdir -p "$CACHE"
+	# Who probes at the same time may find the other in his way.
+	exec 9>"$CACHE/.lock-accel"
+	flock 9
 	boot=$(cat /proc/sys/kernel/random/boot_id)
 	if [[ -f $CACHE/accel ]] && read -r answer <"$CACHE/accel" &&
 		[[ $answer = "$boot "* ]]; then
@@ -66,7 +70,6 @@ main() {
 	else
 		answer=$TCG_ARGS
 	fi
-	mkdir -p "$CACHE"
 	printf '%s %s\n' "$boot" "$answer" >"$CACHE/accel.$$"
 	mv "$CACHE/accel.$$" "$CACHE/accel"
 	printf '%s\n' "$answer"

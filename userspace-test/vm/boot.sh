@@ -7,7 +7,10 @@
 #
 #   --series NAME     which kernel, by a name of kernel.sh (default $SERIES, else 6.1)
 #   --ko FILE         a module, put into /lib/spanalloc (repeatable)
+#   --driver NAME     a module of the kernel's own, loaded before the script (repeatable)
 #   --add SRC:DEST    a file for the guest, executable if it is here (repeatable)
+#   --program FILE    a program of this machine, with the libraries it needs, under the same
+#                     path there (repeatable)
 #   --init SCRIPT     what the guest runs (busybox sh); its exit status decides
 #   --timeout SECONDS default 120
 #   --log FILE        where the console goes, besides standard output
@@ -33,7 +36,9 @@ SCRIPT=''
 INTERACTIVE=''
 QUIET=''
 KOS=()
+DRIVERS=()
 ADDS=()
+PROGRAMS=()
 
 parse_options() {
 	while [[ $# -gt 0 ]]; do
@@ -45,7 +50,9 @@ parse_options() {
 		case $1 in
 		--series) SERIES=$2 ;;
 		--ko) need_file "$2"; KOS+=("$2") ;;
+		--driver) DRIVERS+=("$2") ;;
 		--add) ADDS+=("$2") ;;
+		--program) need_file "$2"; PROGRAMS+=("$2") ;;
 		--init) need_file "$2"; SCRIPT=$2 ;;
 		--timeout) TIMEOUT=$2 ;;
 		--log) KEPT_LOG=$2 ;;
@@ -64,25 +71,39 @@ default_mem() {
 	[[ $SERIES = *-16k ]] && echo 2048 || echo 1024
 }
 
-# disk_modules DIR: a distribution's kernel has virtio disks as modules. Copies them and
-# what they need, in the order of loading, unpacked. Those built in need nothing.
-disk_modules() {
-	local root module count=10
-	! grep -qx CONFIG_VIRTIO_BLK=y "$KDIR/.config" || return 0
-	root=$CACHE/kernels/$RELEASE
+# kernel_modules DIR NAME...: copies modules of the kernel itself and what they need, in the
+# order of loading, unpacked. Those built in need nothing.
+kernel_modules() {
+	local dir=$1 root=$CACHE/kernels/$RELEASE module modules count=10
+	shift
 	[[ -e $root/lib/modules ]] || ln -s usr/lib "$root/lib"
 	[[ -e $root/lib/modules/$RELEASE/modules.dep ]] || depmod -b "$root" "$RELEASE"
-	mkdir -p "$1"
+	modules=$(modprobe -d "$root" -S "$RELEASE" --show-depends -a "$@") ||
+		die "Linux $RELEASE has not all of the modules $*"
+	mkdir -p "$dir"
 	while read -r module; do
 		count=$((count + 1))
 		case $module in
-		*.xz) xz -dc "$module" >"$1/$count.ko" ;;
-		*.zst) zstd -qdc "$module" >"$1/$count.ko" ;;
-		*) cp "$module" "$1/$count.ko" ;;
+		*.xz) xz -dc "$module" >"$dir/$count.ko" ;;
+		*.zst) zstd -qdc "$module" >"$dir/$count.ko" ;;
+		*) cp "$module" "$dir/$count.ko" ;;
 		esac
-	done < <(modprobe -d "$root" -S "$RELEASE" --show-depends -a virtio_pci virtio_blk |
-		sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++')
-	[[ $count -gt 10 ]] || die "no modules for disks in Linux $RELEASE"
+	done < <(sed -n 's/^insmod \([^ ]*\).*/\1/p' <<<"$modules" | awk '!seen[$0]++')
+}
+
+# A distribution's kernel has virtio disks as modules.
+add_drivers() {
+	local drivers=(${DRIVERS[@]+"${DRIVERS[@]}"})
+	if [[ -n $DISK ]] && ! grep -qx CONFIG_VIRTIO_BLK=y "$KDIR/.config"; then
+		drivers+=(virtio_pci virtio_blk)
+	fi
+	[[ ${#drivers[@]} -eq 0 ]] || kernel_modules "$1" "${drivers[@]}"
+}
+
+# files_of PROGRAM: itself, its libraries, and the loader.
+files_of() {
+	printf '%s\n' "$1"
+	ldd "$1" | sed -nE 's/^\s*([^ ]+ => )?(\/[^ ]+) \(.*/\2/p'
 }
 
 # add_file STAGE SRC DEST
@@ -106,11 +127,16 @@ make_initramfs() {
 		[[ $item = *:/* ]] || die "--add wants SRC:/DEST, not '$item'"
 		add_file "$stage" "${item%%:/*}" "/${item#*:/}"
 	done
+	for item in ${PROGRAMS[@]+"${PROGRAMS[@]}"}; do
+		files_of "$item"
+	done | sort -u | while read -r item; do
+		add_file "$stage" "$item" "$item"
+	done
 	[[ -z $SCRIPT ]] || add_file "$stage" "$SCRIPT" /guest/run
 	if [[ $SERIES =~ -(debug|kcsan)$ && -z $INTERACTIVE ]]; then
 		add_file "$stage" "$VM_DIR/guest-debug.sh" /guest/after
 	fi
-	[[ -z $DISK ]] || disk_modules "$stage/lib/disk"
+	add_drivers "$stage/lib/drivers"
 	chmod 755 "$stage" "$stage/init" "$stage/bin/busybox"
 	(cd "$stage" && find . | sort | cpio --quiet -o -H newc -R 0:0) >"$2"
 }

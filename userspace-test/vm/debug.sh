@@ -8,7 +8,7 @@
 #           sins, scan-log.sh has to see what the kernel says, and guest-debug.sh has to see
 #           what the kernel does not say by itself
 #
-#   TIMEOUT=300   seconds for the guest      STRESS_MS=   length of the stress cases
+#   TIMEOUT=1800   seconds for the guest      STRESS_MS=   length of the stress cases
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -19,7 +19,7 @@ set -euo pipefail
 # boot OPTION...: what the guest says goes to the log.
 boot() {
 	rm -f "$LOG"
-	"$VM_DIR/boot.sh" --series "$NAME" --timeout "${TIMEOUT:-300}" --log "$LOG" "$@" \
+	"$VM_DIR/boot.sh" --series "$NAME" --timeout "${TIMEOUT:-1800}" --log "$LOG" "$@" \
 		>/dev/null 2>"$TMP/boot"
 }
 

@@ -10,12 +10,13 @@
 #   fuzz    libFuzzer
 #   user32  32-bit programs on x86-64, once gcc is there (group user)
 #   arm64   besides build, user and vm, for arm64 guests
+#   apps    programs of others that a guest runs (apps.sh)
 
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-KNOWN='build user user32 vm static src coverage fuzz arm64'
+KNOWN='build user user32 vm static src coverage fuzz arm64 apps'
 
 # What a group needs, one "test:package" a line. The test is a command, or a file when it
 # starts with a slash, or the word static-busybox (a guest has no libraries), full-perl
@@ -62,6 +63,10 @@ group_needs() {
 		printf '%s\n' aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu \
 			/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross \
 			qemu-system-aarch64:qemu-system-arm
+		;;
+	apps)
+		printf '%s\n' fio:fio ib_write_bw:perftest rdma:iproute2 \
+			/etc/libibverbs.d/rxe.driver:ibverbs-providers
 		;;
 	*)
 		die "unknown group '$1' (there are: $KNOWN)"

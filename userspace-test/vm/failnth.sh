@@ -5,7 +5,7 @@
 # a virtual machine whose kernel can do that. Prints the guest's KTAP; succeeds only if the
 # guest's script did and the log is clean.
 #
-#   SERIES=6.1-debug   a debug kernel      TIMEOUT=3600   seconds for the guest
+#   SERIES=6.1-debug   a debug kernel      TIMEOUT=7200   seconds for the guest
 #   CASES=PATTERN      only such cases
 
 set -euo pipefail
@@ -27,7 +27,7 @@ main() {
 		--add "$VM_DIR/explain-log.awk:/lib/spanalloc/explain-log.awk" \
 		--init "$VM_DIR/guest-failnth.sh" --quiet \
 		--append "log_buf_len=16M${CASES:+ failnth_cases=$CASES}" \
-		--timeout "${TIMEOUT:-3600}" --log "$CACHE/failnth-$SERIES.log"
+		--timeout "${TIMEOUT:-7200}" --log "$CACHE/failnth-$SERIES.log"
 }
 
 main "$@"

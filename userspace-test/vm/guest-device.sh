@@ -12,6 +12,7 @@
 # device_cases=PATTERN restricts the main runs.
 
 MODULE=/lib/spanalloc/spanalloc.ko
+IMPORTER=/lib/spanalloc/spanalloc_importer.ko
 failed=0
 
 fail() {
@@ -26,6 +27,15 @@ load() {
 
 unload() {
 	rmmod spanalloc || fail "rmmod refused"
+}
+
+# importer load|unload: the module that imports dma-bufs, where the kernel has any.
+importer() {
+	[ -e "$IMPORTER" ] || return 0
+	case $1 in
+	load) insmod "$IMPORTER" || fail "insmod refused the importer" ;;
+	unload) rmmod spanalloc_importer || fail "rmmod refused the importer" ;;
+	esac
 }
 
 # run PROGRAM [PATTERN]...
@@ -72,6 +82,7 @@ case $(uname -r) in
 *-debug | *-kcsan) export SPANALLOC_TEST_PATIENCE=20 ;;
 esac
 
+importer load
 load
 main_runs
 unload
@@ -94,8 +105,9 @@ unload
 
 # A granule of one page: every boundary there is.
 load granule_order=0
-run device_test 'alloc_*' 'map_*' 'split_*' 'pin_*' 'trim_*'
+run device_test 'alloc_*' 'map_*' 'split_*' 'pin_*' 'trim_*' 'export_*' 'import_*'
 unload
+importer unload
 
 load
 run device_test --memory-error

@@ -27,9 +27,9 @@ prepare() {
 	echo root:x:0:0:root:/root:/bin/sh >/etc/passwd
 }
 
-load_disk_modules() {
+load_drivers() {
 	local module
-	for module in /lib/disk/*.ko; do
+	for module in /lib/drivers/*.ko; do
 		[ ! -e "$module" ] || insmod "$module" || echo "guest: cannot load $module"
 	done
 }
@@ -54,7 +54,7 @@ interactive() {
 
 prepare
 cd /root || exit 1
-load_disk_modules
+load_drivers
 status=0
 # At the begin of a line, whatever the kernel is saying.
 dmesg -n 1

@@ -31,7 +31,8 @@ case_() {
 dismiss() {
 	# shellcheck disable=SC2086 # several words
 	kill -KILL $holders 2>/dev/null
-	wait
+	# shellcheck disable=SC2086
+	wait $holders 2>/dev/null
 	holders=''
 }
 
@@ -99,6 +100,19 @@ settles() {
 	done
 }
 
+# appears FILE: something is in it within a while.
+appears() {
+	local i=0
+	while ! [ -s "$1" ]; do
+		i=$((i + 1))
+		if [ "$i" -gt 300 ]; then
+			echo "nothing appears in $1"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
 # hold ARGUMENT...: a holder in the background, once it has said what it holds.
 hold() {
 	local i=0 size=0
@@ -118,11 +132,21 @@ hold() {
 	done
 }
 
+# reap PID: its exit status. It has a minute to end.
+reap() {
+	local got=0 killer
+	(sleep 60 && kill -KILL "$1") 2>/dev/null &
+	killer=$!
+	wait "$1" || got=$?
+	kill "$killer"
+	return $got
+}
+
 # ends SIGNAL STATUS: the holder does, by that signal.
 ends() {
 	local got=0
 	[ "$1" = none ] || kill "-$1" "$holder"
-	wait "$holder" || got=$?
+	reap "$holder" || got=$?
 	[ "$got" -eq "$2" ] && return
 	echo "the holder ended with $got, not $2"
 	return 1

@@ -7,7 +7,7 @@
 # status 0 only if all cases passed and as many ran as were planned.
 
 MODULE=/lib/spanalloc/spanalloc.ko
-PLANNED=56
+PLANNED=57
 
 # shellcheck source=guest-spanctl-lib.sh
 . /guest/spanctl-lib.sh
@@ -16,13 +16,13 @@ PLANNED=56
 
 info_text() {
 	run 0 info && says '^version +[0-9]+\.[0-9]+\.[0-9]+$' "^page size +$PAGE bytes" \
-		"^granule +$(heap granule_pages) pages" '^features .*contig.* split' \
-		'^flags of alloc .*contig'
+		"^granule +$(heap granule_pages) pages" '^features +contig split mmap' \
+		'^flags of alloc +contig populate report$'
 }
 
 info_json() {
 	run 0 info --json && json -q "page_size=$PAGE" -q "granule_pages=$(heap granule_pages)" &&
-		says '"contig"' '"split"'
+		says '"contig"' '"split"' '"mmap"' '"populate"' '"report"'
 }
 
 version_text() {
@@ -61,23 +61,28 @@ watch_json() {
 		[ "$(grep -c per_second "$OUT")" -eq 2 ]
 }
 
-# 20 allocations in the second between two rounds: a rate above zero.
+# Allocations go on until a round has seen one.
 watch_rates() {
-	spanctl watch --json --count 2 2 >"$OUT" 2>"$ERR" &
-	sleep 0.5
-	for i in 1 2 3 4 5; do
-		spanctl alloc 3 --hold 0 >/tmp/said2 || return
+	local watcher i=0
+	: >"$OUT"
+	spanctl watch --json 0.5 >"$OUT" 2>"$ERR" &
+	watcher=$!
+	until grep -qE '"per_second": \{.*"allocs": [1-9][0-9]*\.' "$OUT" || [ "$i" -gt 100 ]; do
+		i=$((i + 1))
+		spanctl alloc 3 --hold 0.1 >/tmp/said2
 	done
-	wait $! && tail -n 1 "$OUT" | grep -qE '"per_second": \{.*"allocs": [1-9][0-9]*\.'
+	kill $watcher
+	reap $watcher && [ "$i" -le 100 ]
 }
 
 watch_ends() {
 	local got=0
+	: >"$OUT"
 	spanctl "$1" 0.2 >"$OUT" 2>"$ERR" &
-	sleep 1
+	appears "$OUT" || return
 	kill "-$2" $!
-	wait $! || got=$?
-	[ "$got" -eq 0 ] && [ "$(wc -l <"$OUT")" -gt 1 ] && [ ! -s "$ERR" ]
+	reap $! || got=$?
+	[ "$got" -eq 0 ] && [ ! -s "$ERR" ]
 }
 
 top_text() {
@@ -158,7 +163,7 @@ alloc_reports() {
 
 # Pinned pages wait in quarantine, and come back.
 alloc_pinned() {
-	hold 9 --pin 2 --hold 0.1 && settles quarantined_pages 9 && ends none 0 && empty
+	hold 9 --pin 4 --hold 0.1 && settles quarantined_pages 9 && ends none 0 && empty
 }
 
 alloc_pin_ends_early() {
@@ -412,6 +417,21 @@ help_of_each() {
 	done
 }
 
+# Memory taken page by page is in many runs: all of them, one behind the other.
+alloc_scattered() {
+	local runs
+	rmmod spanalloc && insmod "$MODULE" granule_order=0 && hold 3000 --json && json || return
+	runs=$(number nruns)
+	sed -n 's/.*"\(index\|npages\)": \([0-9]*\),*$/\1 \2/p' "$OUT" | awk -v runs="$runs" '
+		BEGIN { next_page = 0 }
+		NR == 1 { whole = $2; next }
+		$1 == "index" { if ($2 != next_page) exit 1; n++ }
+		$1 == "npages" { next_page += $2 }
+		END { exit !(n == runs && runs > 16 && next_page == whole) }' || return
+	ends TERM 0 && hold 3000 && says '^runs +[0-9]+$' '^  and [0-9]+ runs more$' &&
+		[ "$(grep -c '^  page ' "$OUT")" -eq 16 ] && ends TERM 0 && empty
+}
+
 without_module() {
 	rmmod spanalloc && run 3 info && complains 'is the module loaded' && run 3 check &&
 		complains 'is the module loaded' && run 3 map && run 0 top && run 0 version --json &&
@@ -481,6 +501,7 @@ case_ 'not a device' not_a_device
 case_ 'usage errors' usage_errors
 case_ 'a full disk' full_disk
 case_ 'help of each command' help_of_each
+case_ 'alloc of scattered memory' alloc_scattered
 case_ 'without the module' without_module
 
 if [ "$ncases" -ne "$PLANNED" ]; then

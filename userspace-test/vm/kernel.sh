@@ -3,12 +3,13 @@
 #
 # kernel.sh NAME [--src]: a kernel to test with, from the Debian archive, into the cache.
 #
-# NAME is a series, 6.1, 6.12, 7.2 and so on, for x86-64; or one followed by -arm64 or
-# -arm64-16k, for that machine, with pages of 4 or 16 KiB. What is fetched is the newest cloud
-# image of that series (the newest at all, for arm64), and what building modules for it takes;
-# with --src, the source alone, prepared for building modules under a general configuration
-# (so, too, for a series that the archive has as source only). Nothing is installed. A kernel
-# in the cache needs no network; the archive is asked for a newer one once a day.
+# NAME is a series, 6.1, 6.12, 7.2 and so on, for x86-64; or one followed by -amd64, for the
+# image with all drivers; or by -arm64 or -arm64-16k, for that machine, with pages of 4 or 16
+# KiB. What is fetched is the newest image of that series (that for clouds, which is small,
+# where NAME is a series alone), and what building modules for it takes; with --src, the
+# source alone, prepared for building modules under a general configuration (so, too, for a
+# series that the archive has as source only). Nothing is installed. A kernel in the cache
+# needs no network; the archive is asked for a newer one once a day.
 #
 # Names that end with -debug or -kcsan are for debug-kernel.sh, which builds them.
 #
@@ -31,9 +32,11 @@ KERNELS=$CACHE/kernels
 # shellcheck source=kernel-fetch.sh
 . "$VM_DIR/kernel-fetch.sh"
 
-# is_of_series NAME: 6.1.0-56 is of 6.1, 6.12.9 is not. A source is of every flavour.
+# is_of_series NAME: 6.1.0-56 is of 6.1, 6.12.9 is not. A source is of every flavour, and
+# that of clouds ends like the one that is not.
 is_of_series() {
-	[[ $1 =~ ^${SERIES//./\\.}[^0-9] && ($1 = *-"$FLAVOUR" || $1 = *-src) ]]
+	[[ $1 =~ ^${SERIES//./\\.}[^0-9] ]] || return 1
+	[[ $1 = *-src || ($1 = *-"$FLAVOUR" && $1 != *-cloud-"$FLAVOUR") ]]
 }
 
 # cached_names image|source: the whole kernels of this series with an image, or the sources
@@ -115,7 +118,7 @@ print_kernel() {
 # Sets what follows from NAME; fails if that is none.
 # shellcheck disable=SC2034 # CROSS_COMPILE is for kernel-find.sh
 parse_name() {
-	[[ $NAME =~ ^([0-9]+\.[0-9]+)(-(arm64(-16k)?))?$ ]] || return 1
+	[[ $NAME =~ ^([0-9]+\.[0-9]+)(-(amd64|arm64(-16k)?))?$ ]] || return 1
 	SERIES=${BASH_REMATCH[1]} FLAVOUR=${BASH_REMATCH[3]:-cloud-amd64}
 	ARCH=x86_64 CROSS_COMPILE=''
 	[[ $FLAVOUR = arm64* ]] || return 0
@@ -125,7 +128,7 @@ parse_name() {
 
 main() {
 	[[ ! ${1:-} =~ -(debug|kcsan)$ ]] || exec "$VM_DIR/debug-kernel.sh" "$@"
-	local usage="usage: kernel.sh NAME [--src] (NAME is 6.1, 6.12, 7.2, 6.1-arm64 and so on)"
+	local usage="usage: kernel.sh NAME [--src] (NAME is 6.1, 6.12, 7.2, 6.1-amd64, 6.1-arm64 and so on)"
 	NAME='' WANT_SOURCE='' KINDS=(binary rebuilt source)
 	while [[ $# -gt 0 ]]; do
 		case $1 in

@@ -26,7 +26,7 @@ PRODUCTS=('*.o' '*.ko' '*.mod' '*.mod.c' '.*.cmd' '*.symvers' 'modules.order' '.
 	'.module-common*' '*.a')
 # User-Mode Linux has two processors only with seccomp=on.
 UML_ARGS=(seccomp=on ncpus=2)
-TIMEOUT=120
+TIMEOUT=600
 
 PASSED=0
 FAILED=0

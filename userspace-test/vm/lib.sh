@@ -44,11 +44,14 @@ build_spanctl() {
 		note "no userspace-test/Makefile: spanctl cannot be built"
 		return 1
 	fi
+	mkdir -p "$dir/$build"
 	(
+		# Two runs at a time must not build the same.
+		flock 8
 		forget_outer_make
 		[[ $1 != x86_64 ]] || "$VM_DIR/deps.sh" user32 || exit 1
 		make --no-print-directory -C "$dir" ARCH="$1" ${V:+"V=$V"} vm-tools >&2
-	) || return 1
+	) 8>"$dir/$build/.lock" || return 1
 	if [[ ! -x $dir/$build/spanctl ]]; then
 		note "make -C userspace-test vm-tools made no userspace-test/$build/spanctl"
 		return 1

@@ -4,7 +4,7 @@
 # races.sh: forced races (span_race) in a virtual machine. Prints the guest's KTAP; succeeds
 # only if the guest's script did and the log is clean.
 #
-#   SERIES=6.1   a name of kernel.sh   TIMEOUT=300   seconds for the guest
+#   SERIES=6.1   a name of kernel.sh   TIMEOUT=900   seconds for the guest
 #   CASES=       a pattern             MEM=1024      its memory in MiB
 
 set -euo pipefail
@@ -27,7 +27,7 @@ main() {
 	"$VM_DIR/boot.sh" --series "$SERIES" "${options[@]}" \
 		--add "$(dirname "$spanctl")/span_race:/bin/span_race" \
 		--init "$VM_DIR/guest-races.sh" --quiet --mem "${MEM:-1024}" \
-		--timeout "${TIMEOUT:-300}" --log "$CACHE/races-$SERIES.log"
+		--timeout "${TIMEOUT:-900}" --log "$CACHE/races-$SERIES.log"
 }
 
 main "$@"

@@ -5,7 +5,7 @@
 # go through guest-run.sh. The last line says "run: OK (...)" or "run: FAILED: ...".
 #
 #   SERIES=6.1      a name of kernel.sh       TRACES=DIR   *.trace.gz to replay
-#   TIMEOUT=300     seconds for the guest     MEM=MIB      the guest's memory
+#   TIMEOUT=900     seconds for the guest     MEM=MIB      the guest's memory
 #   CPUS=2          the guest's processors    V=1          show compiler commands
 
 set -euo pipefail
@@ -34,7 +34,7 @@ collect_traces() {
 }
 
 boot() {
-	local options=(--series "$SERIES" --quiet --timeout "${TIMEOUT:-300}" --log "$log"
+	local options=(--series "$SERIES" --quiet --timeout "${TIMEOUT:-900}" --log "$log"
 		${MEM:+--mem "$MEM"} --cpus "${CPUS:-2}" --init "$VM_DIR/guest-run.sh"
 		--add "$spanctl:/bin/spanctl") item
 	for item in "${kos[@]}"; do

@@ -41,7 +41,7 @@ main() {
 		--add "$(dirname "$spanctl")/span_stress:/bin/span_stress" \
 		--init "$VM_DIR/guest-stress.sh" --disk "$disk" --quiet \
 		--mem "${MEM:-$(default_mem)}" --append "stress_seconds=$SECONDS_OF_LOAD" \
-		--timeout "${TIMEOUT:-$((SECONDS_OF_LOAD + 300))}" --log "$CACHE/stress-$SERIES.log"
+		--timeout "${TIMEOUT:-$((SECONDS_OF_LOAD + 900))}" --log "$CACHE/stress-$SERIES.log"
 }
 
 main "$@"

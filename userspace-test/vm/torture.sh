@@ -25,7 +25,7 @@ main() {
 	options+=(--append "spanalloc_torture.seconds=$SECONDS_LONG
 		spanalloc_torture.threads=${THREADS:-4} spanalloc_torture.seed=${SEED:-1}")
 	"$VM_DIR/boot.sh" --series "$SERIES" "${options[@]}" --init "$VM_DIR/guest-torture.sh" \
-		--mem "${MEM:-1024}" --quiet --timeout "${TIMEOUT:-$((SECONDS_LONG * 2 + 300))}" \
+		--mem "${MEM:-1024}" --quiet --timeout "${TIMEOUT:-$((SECONDS_LONG * 2 + 900))}" \
 		--log "$CACHE/torture-$SERIES.log"
 }
 
