@@ -37,6 +37,13 @@ void print_json(void);
 
 double nanoseconds(void);
 
+/*
+ * The median of many short times, the same for all that are compared: on a busy machine some
+ * of them are not interrupted.
+ */
+#define TIMES	101
+double median_time(void (*run)(void *arg), void *arg);
+
 /* Each measures everything of its kind once. */
 void measure_calls(int fd, const char *module);
 void measure_maps(int fd);

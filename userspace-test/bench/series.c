@@ -69,6 +69,20 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+double median_time(void (*run)(void *arg), void *arg)
+{
+	double times[TIMES], start;
+	int i;
+
+	for (i = 0; i < TIMES; i++) {
+		start = nanoseconds();
+		run(arg);
+		times[i] = nanoseconds() - start;
+	}
+	qsort(times, TIMES, sizeof(times[0]), by_value);
+	return times[TIMES / 2];
+}
+
 static void sort(struct series *series)
 {
 	qsort(series->values, series->n, sizeof(series->values[0]), by_value);
