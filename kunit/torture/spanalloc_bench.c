@@ -10,29 +10,30 @@
  *
  * Loading the module measures, for each length of its parameter "pages", with memory that is
  * zeroed, as the device's always is, and without. The nanoseconds of a pair are then in the
- * parameters "ns_zero" and "ns", in the order of the lengths. Each number is one run: who
- * reads them loads the module as often as he wants a median.
+ * parameters "ns_zero" and "ns", in the order of the lengths. Each is the median of many
+ * times that are short, so that some of them are not interrupted on a busy machine.
  */
 
 #include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/sort.h>
 #include <linux/spanalloc.h>
 
 #include "../../spanalloc/compat.h"
 
 #define LENGTHS_MAX 8
+/* How many times are taken; each is that of pairs of this many pages together, or of one. */
+#define TIMES 101
+#define PAGES_A_TIME 64
 
 static unsigned long pages[LENGTHS_MAX] = { 1, 16, 512 };
 static unsigned int npages = 3;
 module_param_array(pages, ulong, &npages, 0444);
 MODULE_PARM_DESC(pages, "lengths to measure, in pages");
-
-static unsigned int pairs = 2000;
-module_param(pairs, uint, 0444);
-MODULE_PARM_DESC(pairs, "pairs for each length of up to 16 pages; fewer for longer ones");
 
 static unsigned long ns[LENGTHS_MAX];
 module_param_array(ns, ulong, NULL, 0444);
@@ -42,30 +43,45 @@ static unsigned long ns_zero[LENGTHS_MAX];
 module_param_array(ns_zero, ulong, NULL, 0444);
 MODULE_PARM_DESC(ns_zero, "out: the same with memory that is zeroed");
 
-/* Long spans take longer to zero; the time of all lengths is to be about the same. */
-static unsigned int pairs_of(unsigned long length)
+static u64 times[TIMES];
+
+static int by_value(const void *a, const void *b)
 {
-	return max(pairs / (unsigned int)DIV_ROUND_UP(length, 16), 1U);
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
 }
 
-/* The first pairs find caches cold, and are not counted. */
-static int measure(unsigned long length, unsigned int flags, unsigned long *result)
+static int run_pairs(unsigned long length, unsigned int flags, unsigned int n)
 {
 	struct span_heap *heap = spanalloc_default_heap();
-	unsigned int n = pairs_of(length), warm = n / 10, i;
 	struct span *span;
-	u64 start = 0;
 
-	for (i = 0; i < n + warm; i++) {
-		if (i == warm)
-			start = ktime_get_ns();
+	while (n--) {
 		span = spanalloc_alloc(heap, length, 1, flags, GFP_KERNEL);
 		if (IS_ERR(span))
 			return PTR_ERR(span);
 		spanalloc_free(heap, span);
+	}
+	return 0;
+}
+
+static int measure(unsigned long length, unsigned int flags, unsigned long *result)
+{
+	unsigned int n = max(PAGES_A_TIME / (unsigned int)length, 1U), i;
+	u64 start;
+	int err;
+
+	for (i = 0; i < TIMES; i++) {
+		start = ktime_get_ns();
+		err = run_pairs(length, flags, n);
+		if (err)
+			return err;
+		times[i] = ktime_get_ns() - start;
 		cond_resched();
 	}
-	*result = div_u64(ktime_get_ns() - start, n);
+	sort(times, TIMES, sizeof(times[0]), by_value, NULL);
+	*result = div_u64(times[TIMES / 2], n);
 	return 0;
 }
 

@@ -29,13 +29,20 @@ struct series {
 __attribute__((format(printf, 3, 4)))
 void measured(double value, const char *unit, const char *name, ...);
 
-/* The medians of two series, as a ratio with a name of its own. */
+/* Two series, as ratios with a name of their own. */
 void compare(const char *name, const char *of, const char *over);
 
 void print_all(void);
 void print_json(void);
 
 double nanoseconds(void);
+
+/*
+ * The median of many short times, the same for all that are compared: on a busy machine some
+ * of them are not interrupted.
+ */
+#define TIMES	101
+double median_time(void (*run)(void *arg), void *arg);
 
 /* Each measures everything of its kind once. */
 void measure_calls(int fd, const char *module);

@@ -8,29 +8,36 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-#define PAIRS 2000
+/* As in the kernel: pairs of this many pages together are timed, or one pair. */
+#define PAGES_A_TIME 64
 
 /* In the order of the module's parameter. */
 static const unsigned int lengths[] = { 1, 16, 512 };
 
 #define NLENGTHS ARRAY_SIZE(lengths)
 
-static unsigned int pairs_of(unsigned int npages)
+struct pairs {
+	int fd;
+	unsigned int npages;
+	unsigned int n;
+};
+
+static void run_pairs(void *arg)
 {
-	return PAIRS / ((npages + 15) / 16);
+	struct pairs *pairs = arg;
+	unsigned int i;
+
+	for (i = 0; i < pairs->n; i++)
+		dev_free(pairs->fd, dev_alloc(pairs->fd, pairs->npages).handle);
 }
 
 static double call_pair(int fd, unsigned int npages)
 {
-	unsigned int n = pairs_of(npages), warm = n / 10, i;
-	double start = 0;
+	struct pairs pairs = { .fd = fd, .npages = npages, .n = PAGES_A_TIME / npages };
 
-	for (i = 0; i < n + warm; i++) {
-		if (i == warm)
-			start = nanoseconds();
-		dev_free(fd, dev_alloc(fd, npages).handle);
-	}
-	return (nanoseconds() - start) / n;
+	if (!pairs.n)
+		pairs.n = 1;
+	return median_time(run_pairs, &pairs) / pairs.n;
 }
 
 static void read_numbers(const char *parameter, unsigned long *values)

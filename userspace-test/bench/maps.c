@@ -6,7 +6,6 @@
 #include "bench.h"
 
 #define NBYTES	(2UL << 20)
-#define CYCLES	60
 #define RW	(PROT_READ | PROT_WRITE)
 
 static void touch(char *address)
@@ -17,28 +16,12 @@ static void touch(char *address)
 		((volatile char *)address)[i] = 1;
 }
 
-/* Once: maps, touches, unmaps. */
-static void cycle(int fd, uint64_t offset, int flags)
-{
-	char *address = mmap(NULL, NBYTES, RW, MAP_SHARED | flags, fd, offset);
-
-	CHECK(address != MAP_FAILED);
-	touch(address);
-	CHECK_OK(munmap(address, NBYTES));
-}
-
-static void measure_cycle(const char *name, int fd, uint64_t offset, int flags)
-{
-	double start;
-	int i;
-
-	for (i = 0; i < CYCLES / 10; i++)
-		cycle(fd, offset, flags);
-	start = nanoseconds();
-	for (i = 0; i < CYCLES; i++)
-		cycle(fd, offset, flags);
-	measured((nanoseconds() - start) / CYCLES, "ns", "%s", name);
-}
+/* What is mapped; a new memfd, if @fd is none. */
+struct source {
+	int fd;
+	uint64_t offset;
+	int flags;
+};
 
 static int new_memfd(void)
 {
@@ -49,26 +32,25 @@ static int new_memfd(void)
 	return fd;
 }
 
-/* With making the memory and giving it back. */
-static void measure_fresh(int device)
+/* Maps, touches, unmaps. */
+static void cycle(void *arg)
 {
-	double start = nanoseconds();
-	int i, fd;
+	struct source *source = arg;
+	int fd = source->fd < 0 ? new_memfd() : source->fd;
+	char *address = mmap(NULL, NBYTES, RW, MAP_SHARED | source->flags, fd, source->offset);
 
-	for (i = 0; i < CYCLES; i++)
-		cycle(device, 0, 0);
-	measured((nanoseconds() - start) / CYCLES, "ns", "mmap at offset 0");
-	start = nanoseconds();
-	for (i = 0; i < CYCLES; i++)
-		cycle(device, 0, MAP_POPULATE);
-	measured((nanoseconds() - start) / CYCLES, "ns", "mmap at offset 0, MAP_POPULATE");
-	start = nanoseconds();
-	for (i = 0; i < CYCLES; i++) {
-		fd = new_memfd();
-		cycle(fd, 0, MAP_POPULATE);
+	CHECK(address != MAP_FAILED);
+	touch(address);
+	CHECK_OK(munmap(address, NBYTES));
+	if (source->fd < 0)
 		close(fd);
-	}
-	measured((nanoseconds() - start) / CYCLES, "ns", "new memfd, MAP_POPULATE");
+}
+
+static void measure(const char *name, int fd, uint64_t offset, int flags)
+{
+	struct source source = { fd, offset, flags };
+
+	measured(median_time(cycle, &source), "ns", "%s", name);
 }
 
 void measure_maps(int fd)
@@ -80,13 +62,16 @@ void measure_maps(int fd)
 
 	CHECK_OK(dev_try_alloc(fd, &populated));
 	CHECK_OK(dev_try_alloc(fd, &lazy));
-	measure_cycle("mmap of a span, POPULATE", fd, populated.offset, 0);
-	measure_cycle("mmap of a span, as touched", fd, lazy.offset, 0);
-	measure_cycle("mmap of a span, MAP_POPULATE", fd, lazy.offset, MAP_POPULATE);
-	measure_cycle("mmap of a memfd, MAP_POPULATE", memfd, 0, MAP_POPULATE);
-	measure_cycle("mmap of a memfd, as touched", memfd, 0, 0);
+	measure("mmap of a span, POPULATE", fd, populated.offset, 0);
+	measure("mmap of a span, as touched", fd, lazy.offset, 0);
+	measure("mmap of a span, MAP_POPULATE", fd, lazy.offset, MAP_POPULATE);
+	measure("mmap of a memfd, MAP_POPULATE", memfd, 0, MAP_POPULATE);
+	measure("mmap of a memfd, as touched", memfd, 0, 0);
 	dev_free(fd, populated.handle);
 	dev_free(fd, lazy.handle);
 	close(memfd);
-	measure_fresh(fd);
+	/* With making the memory and giving it back. */
+	measure("mmap at offset 0", fd, 0, 0);
+	measure("mmap at offset 0, MAP_POPULATE", fd, 0, MAP_POPULATE);
+	measure("new memfd, MAP_POPULATE", -1, 0, MAP_POPULATE);
 }

@@ -187,6 +187,7 @@ extern char *zone, *shaky;
 void memory_init(void);
 /* Part of a mapping, perhaps, in whole pages. */
 void any_range(struct actor *actor, char **address, size_t *nbytes);
+bool is_in_zone(const char *address);
 void remember_mapping(void *address, size_t nbytes);
 /* Maps a descriptor somewhere. */
 long map_somewhere(struct actor *actor, int fd, uint64_t offset, size_t nbytes, int prot);

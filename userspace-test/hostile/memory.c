@@ -28,13 +28,16 @@ static struct {
 } mappings[NMAPPINGS];
 static atomic_uint nmappings;
 
+/* An argument that begins at the end of it must not reach what others have behind it. */
 static char *reserve(size_t npages, int prot)
 {
-	char *address = mmap(NULL, npages * page_size, prot,
+	size_t guard = ARG_SIZE, nbytes = npages * page_size;
+	char *address = mmap(NULL, nbytes + 2 * guard, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	CHECK(address != MAP_FAILED);
-	return address;
+	CHECK_OK(mprotect(address + guard, nbytes, prot));
+	return address + guard;
 }
 
 void memory_init(void)
@@ -51,7 +54,7 @@ void remember_mapping(void *address, size_t nbytes)
 	mappings[i].nbytes = nbytes;
 }
 
-static bool is_in_zone(const char *address)
+bool is_in_zone(const char *address)
 {
 	return address >= zone && address < zone + ZONE_PAGES * page_size;
 }

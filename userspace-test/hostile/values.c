@@ -184,6 +184,9 @@ struct place any_place(struct actor *actor, size_t nbytes)
 		place.at = shaky + rng_below(&actor->rng, SHAKY_PAGES * page_size);
 	} else if (n < 96) {
 		any_range(actor, &place.at, &length);
+		/* What is behind it may be the process's own. */
+		if (!is_in_zone(place.at) && length < nbytes)
+			place.at = shaky;
 	} else {
 		place.at = bad_place(actor);
 		place.is_memory = false;
