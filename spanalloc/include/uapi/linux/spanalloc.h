@@ -193,9 +193,11 @@ struct spanalloc_query {
  * @allocs_placed: out: of these, those with an alignment or contiguity to keep
  * @frees: out: allocations given back
  * @splits: out: allocations split in two
- * @fails_limit: out: allocations that failed with EDQUOT
- * @fails_space: out: allocations that failed with ENOSPC
- * @fails_memory: out: allocations that failed with ENOMEM
+ * @fails_limit: out: allocations that the heap's own limit refused (EDQUOT). What limits
+ *               of open files, of all of them, or of users refused is counted by
+ *               SPANALLOC_IOC_FILE, in its @fails
+ * @fails_space: out: allocations that found no free run (ENOSPC)
+ * @fails_memory: out: allocations that the system had no pages for (ENOMEM)
  * @fails_again: out: allocations that failed because they might not sleep
  * @splits_in_place: out: allocations that changed a free span in its tree node
  * @merges_in_place: out: frees that grew a neighbour in its tree node
