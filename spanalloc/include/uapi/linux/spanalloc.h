@@ -392,7 +392,14 @@ struct spanalloc_runs {
  * @reserved: in: zero; out: zero
  *
  * It keeps the pages, whatever becomes of the handle and of the open file, until it
- * is closed everywhere.
+ * is closed everywhere. Offsets into it begin at 0, with the first page of the handle;
+ * mappings of it are shared and not executable, as those of the device. From an open file
+ * that is read-only comes a descriptor that is, too. Through such a one no device can
+ * write, and the kernel maps it nowhere.
+ *
+ * Where a device works on copies of the pages, or past the processor's caches, accesses
+ * of programs have to stand between DMA_BUF_IOCTL_SYNC calls on the descriptor that was
+ * imported, even if they are made through another mapping of the pages.
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved), EMFILE,
  * ENFILE, ENOMEM, ENOTTY (a kernel without dma-bufs).
