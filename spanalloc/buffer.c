@@ -300,40 +300,6 @@ void span_buffer_put(struct span_buffer *buffer)
 }
 
 /**
- * span_buffer_run() - the physically contiguous run that begins with a page
- * @buffer: a buffer of the caller's
- * @index: the page, counted from the buffer's first
- * @end: where to stop, above @index and inside the buffer
- * @pfn: set to the page frame behind the page
- *
- * Neighbouring blocks that happen to follow each other in memory are one run. A heap
- * that was found damaged has one run, at page frame 0.
- *
- * Context: may sleep.
- * Return: number of pages, at least 1.
- */
-unsigned long span_buffer_run(const struct span_buffer *buffer, unsigned long index,
-			      unsigned long end, unsigned long *pfn)
-{
-	unsigned long length = 0, npages;
-	struct page *page;
-
-	*pfn = 0;
-	do {
-		page = span_heap_run(buffer->heap, buffer->span, index + length, &npages);
-		if (!page)
-			return end - index;
-		if (!length)
-			*pfn = page_to_pfn(page);
-		else if (page_to_pfn(page) != *pfn + length)
-			break;
-		length = min(length + npages, end - index);
-		cond_resched();
-	} while (index + length < end);
-	return length;
-}
-
-/**
  * span_buffer_init() - make the quarantine
  * @heap: the heap that buffers come from
  *

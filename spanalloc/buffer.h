@@ -70,8 +70,6 @@ struct span_buffer *span_buffer_new(struct span_heap *heap, struct span_account 
 struct span_buffer *span_buffer_get(struct span_buffer *buffer);
 void span_buffer_put(struct span_buffer *buffer);
 bool span_buffer_is_pinned(struct span_buffer *buffer);
-unsigned long span_buffer_run(const struct span_buffer *buffer, unsigned long index,
-			      unsigned long end, unsigned long *pfn);
 void span_buffer_drain(void);
 
 /* mapping.c */

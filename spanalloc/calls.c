@@ -31,6 +31,7 @@
 #include "export.h"
 #include "handle.h"
 #include "internal.h"
+#include "view.h"
 
 /* Flags of an allocation that are known. */
 #define ALLOC_FLAGS	(SPANALLOC_ALLOC_CONTIG | SPANALLOC_ALLOC_POPULATE | \
@@ -167,15 +168,54 @@ static int done_free(struct span_file *sf, const union span_arg *arg, void *stat
 	return 0;
 }
 
-static int count_runs(const struct span_buffer *buffer, unsigned long index,
-		      unsigned long end, u64 *nruns)
-{
-	unsigned long pfn;
+/* Pages that a walk over runs follows before it looks for a signal. */
+#define RUN_PAGES	65536
 
-	for (*nruns = 0; index < end; ++*nruns) {
+static struct span_part part_of(const struct span_handle *view)
+{
+	return (struct span_part) {
+		.heap = view->buffer->heap,
+		.span = view->buffer->span,
+		.first = view->pgoff - view->buffer->pgoff,
+		.npages = view->npages,
+	};
+}
+
+/*
+ * The run that begins with a page, and its page frame. A long one of single pages takes its
+ * time, so it is followed piece by piece.
+ */
+static long run_at(const struct span_part *part, unsigned long index, unsigned long *pfn)
+{
+	unsigned long length = 0, more;
+	struct page *page;
+
+	do {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		index += span_buffer_run(buffer, index, end, &pfn);
+		cond_resched();
+		more = span_part_run(part, index + length, RUN_PAGES, &page);
+		if (!more)
+			return -EIO;
+		if (!length)
+			*pfn = page_to_pfn(page);
+		else if (page_to_pfn(page) != *pfn + length)
+			break;
+		length += more;
+	} while (index + length < part->npages);
+	return length;
+}
+
+static int count_runs(const struct span_part *part, u64 *nruns)
+{
+	unsigned long index = 0, pfn;
+	long length;
+
+	for (*nruns = 0; index < part->npages; ++*nruns) {
+		length = run_at(part, index, &pfn);
+		if (length < 0)
+			return length;
+		index += length;
 	}
 	return 0;
 }
@@ -192,7 +232,7 @@ static int run_query(struct span_file *sf, union span_arg *arg, void **state)
 	struct spanalloc_query *query = &arg->query;
 	struct span_buffer *buffer;
 	struct span_handle view;
-	unsigned long first;
+	struct span_part part;
 	u64 nruns;
 	int err;
 
@@ -201,15 +241,15 @@ static int run_query(struct span_file *sf, union span_arg *arg, void **state)
 	if (!span_handle_get(sf, query->handle, &view))
 		return -ENOENT;
 	buffer = view.buffer;
-	first = view.pgoff - buffer->pgoff;
-	err = count_runs(buffer, first, first + view.npages, &nruns);
+	part = part_of(&view);
+	err = count_runs(&part, &nruns);
 	if (err)
 		goto put_buffer;
 	*query = (struct spanalloc_query) {
 		.handle = query->handle,
 		.npages = view.npages,
 		.offset = (u64)view.pgoff << PAGE_SHIFT,
-		.base = buffer->span->node.base + first,
+		.base = buffer->span->node.base + part.first,
 		.nruns = nruns,
 		.nmaps = atomic_read(&buffer->nmaps),
 		.nhandles = atomic_read(&buffer->nhandles),
@@ -229,21 +269,25 @@ put_buffer:
 static int tell_runs(struct spanalloc_runs *runs, const struct span_handle *view)
 {
 	struct spanalloc_run __user *to = u64_to_user_ptr(runs->runs);
-	unsigned long first = view->pgoff - view->buffer->pgoff, pfn;
 	bool privileged = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	const struct span_part part = part_of(view);
 	struct spanalloc_run run;
+	unsigned long pfn;
+	long length;
 	u32 told;
 
 	for (told = 0; told < runs->nruns && runs->index < view->npages; told++) {
-		run.index = runs->index;
-		run.npages = span_buffer_run(view->buffer, first + run.index,
-					     first + view->npages, &pfn);
-		run.address = privileged ? PFN_PHYS(pfn) : 0;
+		length = run_at(&part, runs->index, &pfn);
+		if (length < 0)
+			return length;
+		run = (struct spanalloc_run) {
+			.index = runs->index,
+			.npages = length,
+			.address = privileged ? PFN_PHYS(pfn) : 0,
+		};
 		if (copy_to_user(&to[told], &run, sizeof(run)))
 			return -EFAULT;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		runs->index += run.npages;
+		runs->index += length;
 	}
 	runs->nruns = told;
 	return 0;

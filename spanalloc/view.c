@@ -37,6 +37,39 @@
 #include "view.h"
 
 /**
+ * span_part_run() - the physically contiguous run that begins with a page
+ * @part: the part
+ * @index: the page, counted from the part's first
+ * @max: where to stop at the latest, in pages from there, at least 1
+ * @page: set to the page
+ *
+ * Neighbouring blocks that happen to follow each other in memory are one run.
+ *
+ * Context: any but NMI; without the heap's lock. O(1) for each block.
+ * Return: number of pages; 0 if one has no memory, as in a heap that is damaged.
+ */
+unsigned long span_part_run(const struct span_part *part, unsigned long index,
+			    unsigned long max, struct page **page)
+{
+	unsigned long length = 0, npages;
+	struct page *next;
+
+	max = min(max, part->npages - index);
+	while (length < max) {
+		next = span_heap_run(part->heap, part->span, part->first + index + length,
+				     &npages);
+		if (!next)
+			return 0;
+		if (!length)
+			*page = next;
+		else if (page_to_pfn(next) != page_to_pfn(*page) + length)
+			break;
+		length = min(length + npages, max);
+	}
+	return length;
+}
+
+/**
  * span_part_vmap() - map a part of a span into the kernel
  * @part: the part
  *
@@ -80,28 +113,18 @@ void *span_part_vmap(const struct span_part *part)
 static unsigned long walk_runs(const struct span_part *part, unsigned long max,
 			       struct scatterlist *sg, bool may_sleep)
 {
-	unsigned long index = 0, len = 0, pfn = 0, nruns = 0, run;
+	unsigned long index, nruns = 0, len;
+	struct page *page;
 
-	while (index < part->npages) {
-		struct page *page = span_heap_run(part->heap, part->span,
-						  part->first + index, &run);
-
-		if (!page)
+	for (index = 0; index < part->npages; index += len) {
+		len = span_part_run(part, index, max, &page);
+		if (!len)
 			return 0;
-		if (!nruns || len == max || page_to_pfn(page) != pfn + len) {
-			if (sg && nruns)
-				sg = sg_next(sg);
-			if (sg)
-				sg_set_page(sg, page, 0, 0);
-			pfn = page_to_pfn(page);
-			len = 0;
-			nruns++;
+		if (sg) {
+			sg_set_page(sg, page, len << PAGE_SHIFT, 0);
+			sg = sg_next(sg);
 		}
-		run = min3(run, part->npages - index, max - len);
-		len += run;
-		index += run;
-		if (sg)
-			sg->length = len << PAGE_SHIFT;
+		nruns++;
 		if (may_sleep)
 			cond_resched();
 	}

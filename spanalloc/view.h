@@ -8,6 +8,7 @@
 #include <linux/gfp.h>
 #include <linux/types.h>
 
+struct page;
 struct sg_table;
 struct span;
 struct span_heap;
@@ -26,6 +27,8 @@ struct span_part {
 	unsigned long npages;
 };
 
+unsigned long span_part_run(const struct span_part *part, unsigned long index,
+			    unsigned long max, struct page **page);
 void *span_part_vmap(const struct span_part *part);
 int span_part_sg(const struct span_part *part, struct sg_table *sgt,
 		 unsigned int max_segment, gfp_t gfp);

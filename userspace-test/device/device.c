@@ -144,10 +144,18 @@ int dev_try_map(int fd, uint64_t offset, size_t nbytes, int prot, int flags)
 	return 0;
 }
 
+/* An export begins at offset 0, where the library would have new pages be asked for. */
+static int map_export(int fd, uint64_t npages, int prot, void **address)
+{
+	*address = mmap(NULL, npages * page_size, prot, MAP_SHARED, fd, 0);
+	return *address == MAP_FAILED ? -errno : 0;
+}
+
 void *dev_map_mode(int fd, uint64_t offset, uint64_t npages, int prot)
 {
 	void *address;
-	int err = spanalloc_map(fd, offset, npages, prot, &address);
+	int err = offset ? spanalloc_map(fd, offset, npages, prot, &address) :
+			   map_export(fd, npages, prot, &address);
 
 	if (err)
 		FAIL("mapping %llu pages at offset %#llx: errno %d (%s)",

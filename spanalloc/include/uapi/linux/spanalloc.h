@@ -152,7 +152,7 @@ struct spanalloc_free {
  * mapped.
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved), EINTR
- * (a fatal signal).
+ * (a fatal signal), EIO (the heap was found damaged).
  */
 struct spanalloc_query {
 	__u32 handle;
@@ -366,7 +366,8 @@ struct spanalloc_run {
  * @reserved: in: zero; out: zero
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved, no room
- * for a run, @index beyond the handle's length), EINTR (a fatal signal).
+ * for a run, @index beyond the handle's length), EINTR (a fatal signal), EIO (the
+ * heap was found damaged).
  */
 struct spanalloc_runs {
 	__u32 handle;
