@@ -334,7 +334,7 @@ static void harvest(struct actor *actor, enum act act, int fd)
 	}
 }
 
-static void call_command(struct actor *actor, enum act act)
+void call_command(struct actor *actor, enum act act)
 {
 	const struct command *command = &commands[act];
 	unsigned int mask = ~(_IOC_SIZEMASK << _IOC_SIZESHIFT);
