@@ -197,14 +197,15 @@ process() {
 top_of_processes() {
 	process 12 capture 3 'spanalloc-pages:\t1041' 'spanalloc-limit:\tmax' 'spanalloc-handles:\t3' \
 		'spanalloc-quarantined:\t16' 'spanalloc-allocs:\t7'
-	process 345 'a "b"\\\x1b[2J\xff' 7 'spanalloc-pages:\t2048' 'spanalloc-limit:\t4096' \
+	process 345 'a "b"\\\x1b[2J\xc2\x9b' 7 'spanalloc-pages:\t2048' 'spanalloc-limit:\t4096' \
 		'spanalloc-handles:\t1' 'spanalloc-quarantined:\t0' 'spanalloc-allocs:\t1'
-	process 678 other
+	process 678 other 3 'exp_name:\tudmabuf' 'name:\t\nspanalloc-pages:\t9999999999999'
 	process self capture 3 'spanalloc-pages:\t1'
 	run 0 top --proc "$WORK/proc" && [[ $(wc -l <"$OUT") -eq 3 ]] &&
 		[[ $(awk 'NR > 1 { print $1, $2, $3, $5, $6, $7, $8 }' "$OUT") = \
-		$'345 7 2048 4096 1 0 1\n12 3 1041 none 3 16 7' ]] && ! grep -q $'\x1b' "$OUT" &&
+		$'345 7 2048 4096 1 0 1\n12 3 1041 none 3 16 7' ]] && ! LC_ALL=C grep -q '[^ -~]' "$OUT" &&
 		run 0 top --json --proc "$WORK/proc" && json -q pid=345 -q limit=null -q quarantined=16 &&
+		! LC_ALL=C grep -q '[^ -~]' "$OUT" &&
 		run 1 top --proc "$WORK/absent" && grep -q absent "$ERR"
 }
 
@@ -225,7 +226,9 @@ check_of_heaps() {
 	heaps
 	run 1 check --debugfs "$WORK/heaps" && [[ $(wc -l <"$OUT") -eq 2 && ! -s $ERR ]] &&
 		run 0 check default --debugfs "$WORK/heaps" && run 1 check --json --debugfs "$WORK/heaps" &&
-		json -q sound=true -q sound=false && run 3 check absent --debugfs "$WORK/heaps" &&
+		json -q sound=true -q sound=false &&
+		printf 'broken \xc2\x9b2J\x1b[2J\n' >"$WORK/heaps/ring/check" &&
+		run 1 check --debugfs "$WORK/heaps" && ! LC_ALL=C grep -q '[^ -~]' "$OUT" && run 3 check absent --debugfs "$WORK/heaps" &&
 		: >"$WORK/heaps/ring/check" && run 3 check --debugfs "$WORK/heaps" && grep -q 'empty' "$ERR"
 }
 

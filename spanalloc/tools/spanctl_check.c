@@ -12,6 +12,7 @@
 
 #include "json.h"
 #include "spanctl.h"
+#include "text.h"
 
 /* An array to sort: the names of heaps, allocated. */
 struct names {
@@ -104,6 +105,14 @@ static bool is_sound(const char *report)
 	return !strncmp(report, "ok", 2) && (!report[2] || report[2] == ' ');
 }
 
+static void print_report(const char *name, const char *report)
+{
+	text_put(stdout, name);
+	fputs(": ", stdout);
+	text_put(stdout, report);
+	putchar('\n');
+}
+
 /* What is worse counts: a heap that is broken, then one that could not be asked. */
 static enum spanctl_status check_one(const struct spanctl_options *options, const char *name,
 				     struct json *json)
@@ -116,7 +125,7 @@ static enum spanctl_status check_one(const struct spanctl_options *options, cons
 		status = is_sound(report) ? SPANCTL_OK : SPANCTL_FAILED;
 	if (!options->json) {
 		if (report)
-			printf("%s: %s\n", name, report);
+			print_report(name, report);
 		free(report);
 		return status;
 	}
