@@ -209,6 +209,28 @@ top_of_processes() {
 		run 1 top --proc "$WORK/absent" && grep -q absent "$ERR"
 }
 
+# A reader that does not read keeps nobody from ending.
+top_ends_unread() {
+	timeout 60 python3 - "$BUILD/spanctl-test" "$WORK/proc" <<-'END'
+	import fcntl, os, select, signal, subprocess, sys, time
+	reader, writer = os.pipe()
+	fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ
+	top = subprocess.Popen([sys.argv[1], "top", "0.001", "--proc", sys.argv[2]], stdout=writer)
+	# Full for a while: top waits, and not between two rounds.
+	full = 0
+	while full < 10:
+	    full = 0 if select.select([], [writer], [], 0)[1] else full + 1
+	    time.sleep(0.05)
+	top.send_signal(signal.SIGTERM)
+	try:
+	    status = top.wait(10)
+	except subprocess.TimeoutExpired:
+	    top.kill()
+	    sys.exit("it does not end")
+	assert status == 0, status
+	END
+}
+
 heaps() {
 	mkdir -p "$WORK/heaps/default" "$WORK/heaps/ring"
 	echo 'ok 4 spans, 2 free, 2 granules, sums compared' >"$WORK/heaps/default/check"
@@ -289,7 +311,7 @@ usage_errors() {
 		run 3 stats --device "$WORK/absent" && run 0 --help && run 0 map --help
 }
 
-ktap_plan 18
+ktap_plan 19
 ktap 'installs what it says' installs_what_it_says
 ktap 'the rule and the group' rule_and_group
 ktap 'installs elsewhere, and uninstalls' uninstalls
@@ -300,6 +322,7 @@ ktap 'the shared library exports its functions' symbols
 ktap 'versions agree' versions_agree
 ktap 'the checker of JSON is strict' checker_is_strict
 ktap 'top of made processes' top_of_processes
+ktap 'top ends though nobody reads' top_ends_unread
 ktap 'check of made heaps' check_of_heaps
 ktap 'SVG is XML, and to scale' svg_is_xml
 ktap 'map as JSON' map_as_json

@@ -217,7 +217,11 @@ static bool give_back(struct held *held)
 /* Closing the device and ending take along what is left after a failure. */
 static bool hold(struct held *held, uint64_t npages)
 {
-	if (!make(held, npages) || !map(held) || !pin(held) || !show(held))
+	if (!make(held, npages) || !map(held) || !pin(held))
+		return false;
+	/* Until here there is nothing to give back that the end of the process does not. */
+	spanctl_catch_signals();
+	if (!show(held))
 		return false;
 	spanctl_pause(held->options->hold ? held->options->hold_seconds : -1);
 	return give_back(held);
@@ -242,7 +246,6 @@ enum spanctl_status spanctl_alloc(const struct spanctl_options *options, char **
 	if (held.fd < 0)
 		return SPANCTL_NO_DEVICE;
 	held.page_size = info.page_size;
-	spanctl_catch_signals();
 	good = hold(&held, npages);
 	close(held.fd);
 	return good ? SPANCTL_OK : SPANCTL_FAILED;
