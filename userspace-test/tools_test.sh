@@ -22,8 +22,8 @@ DEST=$WORK/dest
 unset MAKEFLAGS MFLAGS MAKELEVEL PKG_CONFIG_PATH NO_COLOR COLUMNS
 
 tools() {
-	make --no-print-directory -C "$TOOLS" BUILD="$WORK/build" CFLAGS='-O1 -Werror' \
-		DESTDIR="$DEST" "$@" >"$OUT" 2>&1 || { cat "$OUT"; return 1; }
+	make --no-print-directory -C "$TOOLS" BUILD="$WORK/build" CFLAGS='-O1 -Werror -fno-pie' \
+		LDFLAGS=-no-pie DESTDIR="$DEST" "$@" >"$OUT" 2>&1 || { cat "$OUT"; return 1; }
 }
 
 installed() {
@@ -63,12 +63,26 @@ rule_and_group() {
 
 # Elsewhere, and away again; what else is there stays.
 uninstalls() {
-	local DEST=$WORK/other
+	local DEST="$WORK/other place"
 	tools install PREFIX=/opt/x LIBDIR=/opt/x/lib/abi || return
 	[[ -L $DEST/opt/x/lib/abi/libspanalloc.so.0 ]] &&
 		grep -qx 'libdir=/opt/x/lib/abi' "$DEST/opt/x/lib/abi/pkgconfig/libspanalloc.pc" || return
-	touch "$DEST/opt/x/lib/abi/others"
+	touch "$DEST/opt/x/lib/abi/"{others,libspanalloc.so.0.0.0}
 	tools uninstall PREFIX=/opt/x LIBDIR=/opt/x/lib/abi && [[ $(installed) = ./opt/x/lib/abi/others ]]
+}
+
+# Folders that would be taken for several, or for something else; nothing is done to any.
+refuses_odd_folders() {
+	local odd
+	touch "$WORK/kept"
+	for odd in PREFIX="/opt/x y" PREFIX= LIBDIR=/opt/x:y SBINDIR='/opt/$$(x)' MANDIR='/opt/"x' DOCDIR='/opt/\x' \
+			INCLUDEDIR=/opt/x,y "DESTDIR=$WORK/x' $WORK/kept '"; do
+		! tools install "$odd" && grep -q 'Makefile:.*\*\*\* [A-Z]* .*has to be\|cannot have' "$OUT" &&
+			! tools uninstall "$odd" && continue
+		echo "taken: $odd"
+		return 1
+	done
+	[[ -e $WORK/kept ]]
 }
 
 # The pkg-config file as it is for whoever installs without DESTDIR.
@@ -123,11 +137,16 @@ functions() {
 	sed -n 's/^int \(spanalloc_[a-z_]*\)(.*/\1/p' "$TOOLS/libspanalloc.h" | sort
 }
 
+# By name, so that none gets out unasked.
+mapped() {
+	sed -n 's/^\t\(spanalloc_.*\);$/\1/p' "$TOOLS/libspanalloc.map" | sort
+}
+
 # Nothing more, nothing less.
 symbols() {
 	local count
 	count=$(functions | wc -l)
-	diff <(functions) <(nm -D --defined-only "$DEST"/usr/local/lib/libspanalloc.so |
+	diff <(functions) <(mapped) && diff <(functions) <(nm -D --defined-only "$DEST"/usr/local/lib/libspanalloc.so |
 		sed -n 's/.* T \(.*\)@@SPANALLOC_0$/\1/p' | sort) && [[ $count -ge 18 ]] &&
 		[[ $(nm -D --defined-only "$DEST"/usr/local/lib/libspanalloc.so | wc -l) -eq $((count + 1)) ]]
 }
@@ -311,10 +330,11 @@ usage_errors() {
 		run 3 stats --device "$WORK/absent" && run 0 --help && run 0 map --help
 }
 
-ktap_plan 19
+ktap_plan 20
 ktap 'installs what it says' installs_what_it_says
 ktap 'the rule and the group' rule_and_group
 ktap 'installs elsewhere, and uninstalls' uninstalls
+ktap 'odd folders are refused' refuses_odd_folders
 ktap 'the program of the README builds, shared and static' readme_builds
 ktap 'the program of libspanalloc(3) builds' man_example_builds
 ktap 'a C++ program builds' cplusplus_builds
