@@ -130,7 +130,7 @@ cplusplus_builds() {
 		return spanalloc_alloc_map(-1, &alloc, &address) != -9 /* EBADF */;
 	}
 	END
-	builds g++ "$WORK/program.cc" -std=c++11 -pedantic
+	builds g++ "$WORK/program.cc" -std=c++11 -pedantic -Wshadow
 }
 
 functions() {
@@ -326,11 +326,25 @@ map_of_damaged_text() {
 usage_errors() {
 	run 2 && run 2 nosuch && run 2 info --nosuch && run 2 info --align 2 && run 2 alloc 0 &&
 		run 2 alloc x && run 2 trim 0 && run 2 watch 0 && run 2 map --width 1 && run 2 replay &&
-		run 2 map ../x && run 2 map --svg a --json && run 3 info --device /dev/null &&
+		run 2 map ../x && run 2 check default a/b && [[ ! -s $OUT ]] && run 2 map --svg a --json && run 3 info --device /dev/null &&
 		run 3 stats --device "$WORK/absent" && run 0 --help && run 0 map --help
 }
 
-ktap_plan 20
+# complains PATTERN ARGUMENT...: of that, as a usage error.
+complains() {
+	run 2 "${@:2}" && grep -q -- "$1" "$ERR" && return
+	cat "$ERR"
+	return 1
+}
+
+options_named() {
+	complains "option '--nosuch'" info --nosuch && complains "option '-x'" info -x &&
+		complains "option '-x'" info --device=/dev/null -xy && complains "option '-j'" info -j=1 &&
+		complains '^spanctl: --json takes no value' info --json=1 &&
+		complains '^spanctl: --js takes no value' info --js=1 && complains '--device wants a value' info --device
+}
+
+ktap_plan 21
 ktap 'installs what it says' installs_what_it_says
 ktap 'the rule and the group' rule_and_group
 ktap 'installs elsewhere, and uninstalls' uninstalls
@@ -351,4 +365,5 @@ ktap 'letters are those of the locale' map_letters
 ktap 'as wide as was asked' map_widths
 ktap 'damaged text is refused' map_of_damaged_text
 ktap 'usage errors' usage_errors
+ktap 'what is wrong with an option is named' options_named
 ktap_end

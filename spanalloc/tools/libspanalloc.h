@@ -37,6 +37,9 @@
 
 #ifdef __cplusplus
 extern "C" {
+/* Calls are named as the structures that they take, which is no constructor's name in C. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 #endif
 
 /* What spanalloc_open() opens if it is not told. */
@@ -50,7 +53,7 @@ extern "C" {
  * spanalloc_open() - open the device
  * @path: of the device, or NULL for SPANALLOC_DEVICE
  * @flags: as for open(2): O_RDWR, or O_RDONLY for all but mappings that can be written.
- *         O_CLOEXEC is added
+ *         O_CLOEXEC and O_NOCTTY are added
  *
  * Makes sure that it is one: nothing but a character device is opened at all.
  *
@@ -269,6 +272,7 @@ int spanalloc_get_stats(int fd, struct spanalloc_heap_stats *stats);
 int spanalloc_trim(int fd, uint64_t npages, uint32_t flags, uint64_t *released_pages);
 
 #ifdef __cplusplus
+#pragma GCC diagnostic pop
 }
 #endif
 

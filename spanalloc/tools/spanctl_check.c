@@ -79,12 +79,8 @@ static void read_report(const struct spanctl_options *options, const char *name,
 	FILE *file;
 
 	*report = NULL;
-	if (strchr(name, '/') ||
-	    snprintf(path, sizeof(path), "%s/%s/check", options->debugfs, name) >=
-	    (int)sizeof(path)) {
-		spanctl_complain("no heap has such a name: %.80s", name);
+	if (!spanctl_heap_path(options, name, "check", path))
 		return;
-	}
 	file = fopen(path, "re");
 	if (!file) {
 		spanctl_complain("cannot read %s: %s", path, strerror(errno));
@@ -170,7 +166,14 @@ enum spanctl_status spanctl_check(const struct spanctl_options *options, char **
 {
 	enum spanctl_status status = SPANCTL_NO_DEVICE;
 	struct names names = { NULL, 0 };
+	char path[PATH_MAX];
+	int i;
 
+	/* Before one is asked. */
+	for (i = 0; i < nargs; i++) {
+		if (!spanctl_heap_path(options, args[i], "check", path))
+			return SPANCTL_USAGE;
+	}
 	if (nargs)
 		return check_all(options, args, nargs);
 	if (find_heaps(options, &names))

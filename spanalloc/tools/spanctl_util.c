@@ -83,6 +83,16 @@ bool spanctl_parse_seconds(const char *text, double *seconds)
 	return !*end && *seconds <= SECONDS_MAX;
 }
 
+bool spanctl_heap_path(const struct spanctl_options *options, const char *heap,
+		       const char *file, char path[PATH_MAX])
+{
+	if (!strchr(heap, '/') && snprintf(path, PATH_MAX, "%s/%s/%s", options->debugfs, heap,
+					   file) < PATH_MAX)
+		return true;
+	spanctl_complain("no heap has such a name: %.80s", heap);
+	return false;
+}
+
 double spanctl_now(void)
 {
 	struct timespec t;
