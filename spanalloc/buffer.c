@@ -166,14 +166,15 @@ static void recheck(struct work_struct *work)
 /**
  * span_buffer_drain() - let go of what is in quarantine without need
  *
- * A fatal signal ends it: mmap_lock may be held for writing, and the quarantine is
- * everybody's.
+ * Waits for who is looking through it already, or what that one has taken out of the
+ * list, and not yet freed, would be missed. A fatal signal ends it: mmap_lock may be held
+ * for writing, and the quarantine is everybody's.
  *
  * Context: may sleep.
  */
 void span_buffer_drain(void)
 {
-	if (list_empty_careful(&quarantine) || mutex_lock_killable(&quarantine_lock))
+	if (mutex_lock_killable(&quarantine_lock))
 		return;
 	release_unpinned(false);
 	mutex_unlock(&quarantine_lock);

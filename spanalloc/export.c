@@ -9,8 +9,8 @@
  * A dma-buf is a file that stands for pages: a program maps it, sends it to another
  * one, or hands it to a driver, which has a device transfer to and from the pages. An
  * export holds one reference on its buffer, and drops it when the file is gone
- * everywhere: the core keeps the file, and this module, as long as anything is
- * attached or mapped for a device. What happens to the pages then is buffer.c's
+ * everywhere: programs have it open, and drivers that import it hold a reference on it,
+ * all of which keep this module too. What happens to the pages then is buffer.c's
  * business; so the pin gate runs there as well.
  *
  * An export shows the part of the buffer that its handle named at that time, and no
@@ -27,7 +27,9 @@
  *
  * Nothing is done in .attach: each mapping for a device has a list of its own, made for
  * what that device takes. So several of one attachment are legal. They are linked, so
- * that accesses by the processor can be announced to all devices.
+ * that accesses by the processor can be announced to all devices; where devices work on
+ * copies, two that write to the same pages spoil each other's work, as with any exporter.
+ * A page that had a memory error is exported like any other.
  *
  * Locking: what the core holds, in Linux 6.1 and 7.2:
  *
@@ -240,7 +242,8 @@ static const struct dma_buf_ops writable_ops = {
 	.vunmap = export_vunmap,
 };
 
-static const struct dma_buf_ops read_only_ops = {
+/* For what is read-only, or too long to be mapped into the kernel. */
+static const struct dma_buf_ops unmapped_ops = {
 	EXPORT_OPS,
 };
 
@@ -274,7 +277,8 @@ struct file *span_export_new(struct span_buffer *buffer, unsigned long first,
 	mutex_init(&export->lock);
 	INIT_LIST_HEAD(&export->mappings);
 	atomic_inc(&buffer->nexports);
-	info.ops = writable ? &writable_ops : &read_only_ops;
+	/* The core warns of a mapping into the kernel that fails, so none is offered. */
+	info.ops = writable && npages <= SPAN_VMAP_PAGES_MAX ? &writable_ops : &unmapped_ops;
 	info.size = npages << PAGE_SHIFT;
 	info.flags = writable ? O_RDWR : O_RDONLY;
 	info.priv = export;

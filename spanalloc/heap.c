@@ -452,7 +452,8 @@ struct span *span_heap_lookup(struct span_heap *heap, unsigned long page)
  * of arenas moves when the heap grows.
  *
  * Context: any but NMI; without the heap's lock. O(1).
- * Return: the first page of the run, or NULL if @index is beyond the end.
+ * Return: the first page of the run, or NULL if @index is beyond the end or, in a heap
+ * that is damaged, a page has no memory.
  */
 struct page *span_heap_run(struct span_heap *heap, const struct span *span,
 			   unsigned long index, unsigned long *npages)

@@ -36,6 +36,15 @@
 #include "heap.h"
 #include "view.h"
 
+/*
+ * Is a page the @n-th after another one, in memory and among the struct pages? Without a
+ * virtual memory map, the latter end at a section, and users of a list count on them.
+ */
+static bool follows(const struct page *next, const struct page *page, unsigned long n)
+{
+	return page_to_pfn(next) == page_to_pfn(page) + n && next == page + n;
+}
+
 /**
  * span_part_run() - the physically contiguous run that begins with a page
  * @part: the part
@@ -62,7 +71,7 @@ unsigned long span_part_run(const struct span_part *part, unsigned long index,
 			return 0;
 		if (!length)
 			*page = next;
-		else if (page_to_pfn(next) != page_to_pfn(*page) + length)
+		else if (!follows(next, *page, length))
 			break;
 		length = min(length + npages, max);
 	}
@@ -83,7 +92,7 @@ void *span_part_vmap(const struct span_part *part)
 	struct page **pages;
 	void *address;
 
-	if (part->npages > INT_MAX)
+	if (part->npages > SPAN_VMAP_PAGES_MAX)
 		return ERR_PTR(-EINVAL);
 	pages = kvmalloc_array(part->npages, sizeof(*pages), GFP_KERNEL | __GFP_NOWARN);
 	if (!pages)
@@ -157,7 +166,7 @@ int span_part_sg(const struct span_part *part, struct sg_table *sgt,
 		return -EIO;
 	if (nruns > INT_MAX)
 		return -EINVAL;
-	err = sg_alloc_table(sgt, nruns, gfp & SPAN_GFP_MASK);
+	err = sg_alloc_table(sgt, nruns, (gfp & SPAN_GFP_MASK) | __GFP_NOWARN);
 	if (!err)
 		walk_runs(part, max, sgt->sgl, may_sleep);
 	return err;
@@ -179,9 +188,7 @@ int span_part_sg(const struct span_part *part, struct sg_table *sgt,
  */
 void *spanalloc_vmap(struct span_heap *heap, struct span *span)
 {
-	const struct span_part whole = {
-		.heap = heap, .span = span, .npages = span->node.npages,
-	};
+	struct span_part whole = { .heap = heap, .span = span };
 	void *address;
 	int err;
 
@@ -189,6 +196,8 @@ void *spanalloc_vmap(struct span_heap *heap, struct span *span)
 	err = span_heap_view_begin(heap, span);
 	if (err)
 		return ERR_PTR(err);
+	/* From here on nobody splits it. */
+	whole.npages = span->node.npages;
 	address = span_part_vmap(&whole);
 	if (IS_ERR(address))
 		span_heap_view_end(heap, span);
@@ -234,13 +243,13 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_vunmap);
 int spanalloc_sg_alloc(struct span_heap *heap, struct span *span, struct sg_table *sgt,
 		       unsigned int max_segment, gfp_t gfp)
 {
-	const struct span_part whole = {
-		.heap = heap, .span = span, .npages = span->node.npages,
-	};
+	struct span_part whole = { .heap = heap, .span = span };
 	int err = span_heap_view_begin(heap, span);
 
 	if (err)
 		return err;
+	/* From here on nobody splits it. */
+	whole.npages = span->node.npages;
 	err = span_part_sg(&whole, sgt, max_segment ? : UINT_MAX, gfp);
 	if (err)
 		span_heap_view_end(heap, span);

@@ -6,12 +6,16 @@
 #define _SPANALLOC_VIEW_H
 
 #include <linux/gfp.h>
+#include <linux/limits.h>
 #include <linux/types.h>
 
 struct page;
 struct sg_table;
 struct span;
 struct span_heap;
+
+/* No kernel mapping is longer: the array of its pages is not to be had. */
+#define SPAN_VMAP_PAGES_MAX	(INT_MAX / sizeof(struct page *))
 
 /**
  * struct span_part - pages of a span, as many as a view shows

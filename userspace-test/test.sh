@@ -207,8 +207,14 @@ in_guests() {
 	stream 24 "torture, Linux $1" env SERIES="$1" vm/torture.sh
 }
 
+guest_tools() {
+	vm/deps.sh build user vm && vm/deps.sh user32
+}
+
 part_vm() {
 	step 'the scan of kernel logs finds what it has to' vm/scan-log-selftest.sh
+	# Here, for who works in the background cannot ask for a password.
+	step 'what guests are made with' guest_tools
 	# shellcheck disable=SC2086 # a list
 	side_by_side in_guests $RUN_SERIES
 }

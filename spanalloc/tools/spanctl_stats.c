@@ -42,7 +42,7 @@ static const struct stats_row operation_rows[] = {
 	ROW(allocs_placed, "aligned or contiguous", UNIT_COUNT),
 	WATCH(frees, "frees", UNIT_COUNT),
 	WATCH(splits, "splits", UNIT_COUNT),
-	WATCH(fails_limit, "failed: limit", UNIT_COUNT),
+	WATCH(fails_limit, "failed: heap's limit", UNIT_COUNT),
 	WATCH(fails_space, "failed: no run so long", UNIT_COUNT),
 	WATCH(fails_memory, "failed: no memory", UNIT_COUNT),
 	ROW(fails_again, "failed: may not sleep", UNIT_COUNT),

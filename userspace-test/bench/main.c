@@ -30,6 +30,8 @@ static void compare_all(void)
 		"1000 files at once: killing", "500 files at once: killing");
 	compare("10000 files in sequence over 5000 (at most 2.3 wanted)",
 		"10000 files in sequence", "5000 files in sequence");
+	compare("10000 times /dev/null in sequence over 5000",
+		"10000 times /dev/null in sequence", "5000 times /dev/null in sequence");
 }
 
 int main(int argc, char **argv)

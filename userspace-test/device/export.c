@@ -495,7 +495,7 @@ static void export_dies_with_its_process(void)
 	uint64_t before = dev_stats(watch).in_use_pages;
 
 	close(dev_export(watch, dev_alloc(watch, 1).handle, 0));
-	child_status(child_start(export_and_die, NULL));
+	CHECK(is_killed(child_status(child_start(export_and_die, NULL))));
 	CHECK_SETTLES(watch, in_use_pages, before + 1);
 }
 

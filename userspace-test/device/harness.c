@@ -130,6 +130,11 @@ static void on_crash(int signal)
 	_exit(CASE_CRASH);
 }
 
+bool is_killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
 bool is_crash(void (*touch)(void *address), void *address)
 {
 	pid_t pid = fork();

@@ -94,6 +94,8 @@ const char *errno_name(int error);
 /* Helper processes of a case. All that are left when it ends are killed. */
 pid_t child_start(void (*run)(void *arg), void *arg);
 int child_status(pid_t pid);
+/* By SIGKILL: it did not end before for another reason. */
+bool is_killed(int status);
 void child_succeeds(const char *file, int line, pid_t pid);
 #define CHILD_SUCCEEDS(pid) child_succeeds(__FILE__, __LINE__, pid)
 

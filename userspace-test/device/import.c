@@ -330,7 +330,7 @@ static void import_dies_with_its_process(void)
 	uint64_t before = dev_stats(watch).in_use_pages;
 
 	close(importer_open());
-	child_status(child_start(import_and_die, NULL));
+	CHECK(is_killed(child_status(child_start(import_and_die, NULL))));
 	CHECK_SETTLES(watch, in_use_pages, before);
 }
 

@@ -298,9 +298,9 @@ static void exec_away(void *arg)
 	struct spanalloc_alloc alloc;
 	int fd = dev_open();
 
-	(void)arg;
 	dev_alloc_filled(fd, N, 1, &alloc);
 	dev_alloc(fd, N);
+	gate_open(arg);
 	/* Itself, with nothing to do. */
 	execl("/proc/self/exe", "device_test", "no_such_case", NULL);
 	FAIL("cannot exec: %s", errno_name(errno));
@@ -310,12 +310,15 @@ static void exec_gives_everything_back(void)
 {
 	int watch = dev_open(), null = open("/dev/null", O_WRONLY), out = dup(1);
 	uint64_t before = dev_stats(watch).in_use_pages;
+	struct gate ready;
 	pid_t child;
 
 	CHECK_OK(null);
+	gate_init(&ready);
 	dup2(null, 1);
-	child = child_start(exec_away, NULL);
+	child = child_start(exec_away, &ready);
 	dup2(out, 1);
+	gate_wait(&ready);
 	CHECK(WIFEXITED(child_status(child)));
 	CHECK_SETTLES(watch, in_use_pages, before);
 }

@@ -46,11 +46,14 @@ static void do_export_seek(struct actor *actor)
 			       -1 : 0);
 }
 
+/* Without any, one is made first, as far as there is something to export. */
 void move_export(struct actor *actor)
 {
 	static void (*const moves[])(struct actor *actor) = {
 		do_export_map, do_export_map, do_export_sync, do_export_seek,
 	};
 
+	if (pool_get(actor, &exports) < 0 && percent(actor, 80))
+		call_command(actor, ACT_EXPORT);
 	moves[rng_below(&actor->rng, ARRAY_SIZE(moves))](actor);
 }

@@ -192,6 +192,9 @@ void remember_mapping(void *address, size_t nbytes);
 /* Maps a descriptor somewhere. */
 long map_somewhere(struct actor *actor, int fd, uint64_t offset, size_t nbytes, int prot);
 
+/* calls.c: one of the device's commands. */
+void call_command(struct actor *actor, enum act act);
+
 /* Moves: something hostile each. */
 void move_call(struct actor *actor);
 void move_unknown(struct actor *actor);

@@ -21,11 +21,13 @@
 
 char *zone, *shaky;
 
+/*
+ * Number of the first page, and how many: in one word, for an address with the length of
+ * another one would lead into the process's own memory.
+ */
 #define NMAPPINGS 16
-static struct {
-	atomic_uintptr_t address;
-	atomic_size_t nbytes;
-} mappings[NMAPPINGS];
+#define LENGTH_BITS 28
+static _Atomic uint64_t mappings[NMAPPINGS];
 static atomic_uint nmappings;
 
 /* An argument that begins at the end of it must not reach what others have behind it. */
@@ -49,9 +51,10 @@ void memory_init(void)
 void remember_mapping(void *address, size_t nbytes)
 {
 	unsigned int i = atomic_fetch_add(&nmappings, 1) % NMAPPINGS;
+	uint64_t npages = nbytes / page_size;
 
-	mappings[i].address = (uintptr_t)address;
-	mappings[i].nbytes = nbytes;
+	if (npages < 1 << LENGTH_BITS)
+		mappings[i] = (uintptr_t)address / page_size << LENGTH_BITS | npages;
 }
 
 bool is_in_zone(const char *address)
@@ -64,8 +67,9 @@ void any_range(struct actor *actor, char **address, size_t *nbytes)
 	unsigned int slot = rng_below(&actor->rng, NMAPPINGS);
 	bool part = percent(actor, 60);
 	uint64_t first = rng_next(&actor->rng), length = rng_next(&actor->rng);
-	size_t npages = mappings[slot].nbytes / page_size, room;
-	char *base = (char *)mappings[slot].address;
+	uint64_t mapping = mappings[slot];
+	size_t npages = mapping & ((1 << LENGTH_BITS) - 1), room;
+	char *base = (char *)(uintptr_t)((mapping >> LENGTH_BITS) * page_size);
 
 	if (!base || !npages || percent(actor, 5)) {
 		base = zone;

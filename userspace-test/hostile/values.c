@@ -204,9 +204,15 @@ void pools_init(void)
 	}
 }
 
+/* One that there is, if the first few looks find any; or -1. */
 int pool_get(struct actor *actor, struct pool *pool)
 {
-	return pool->fds[rng_below(&actor->rng, ARRAY_SIZE(pool->fds))];
+	size_t first = rng_below(&actor->rng, ARRAY_SIZE(pool->fds)), i;
+	int fd = -1;
+
+	for (i = 0; i < ARRAY_SIZE(pool->fds) / 2 && fd < 0; i++)
+		fd = pool->fds[(first + i) % ARRAY_SIZE(pool->fds)];
+	return fd;
 }
 
 /* All full, something is closed, or the process would run out of numbers. */
@@ -233,7 +239,7 @@ int any_device(struct actor *actor)
 	/* Perhaps it is of another file, or closed, by now. */
 	if (actor->target.handle && percent(actor, 80))
 		return actor->target.fd;
-	if (fd >= 0 || percent(actor, 5))
+	if (percent(actor, fd < 0 ? 5 : 93))
 		return fd;
 	fd = open(device_path, percent(actor, 95) ? O_RDWR | O_CLOEXEC : O_RDONLY);
 	record(ACT_OPEN, fd);

@@ -237,9 +237,9 @@ static bool page_tables_go_with_pages(void)
 }
 
 /*
- * Our part of a fault is to look a page up. Page tables are there, for mmap() has made all of
- * them, unless the kernel takes those away that MADV_DONTNEED leaves empty. Then a fault may
- * get no memory, and the kernel tries it again without the program noticing.
+ * Our part of a fault is to look pages up and to enter them. Page tables are there, since the
+ * pages were, unless the kernel takes those away that MADV_DONTNEED leaves empty. Then a fault
+ * may get no memory, and the kernel tries it again without the program noticing.
  */
 static void inject_fault(void)
 {

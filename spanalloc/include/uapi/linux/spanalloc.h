@@ -193,9 +193,11 @@ struct spanalloc_query {
  * @allocs_placed: out: of these, those with an alignment or contiguity to keep
  * @frees: out: allocations given back
  * @splits: out: allocations split in two
- * @fails_limit: out: allocations that failed with EDQUOT
- * @fails_space: out: allocations that failed with ENOSPC
- * @fails_memory: out: allocations that failed with ENOMEM
+ * @fails_limit: out: allocations that the heap's own limit refused (EDQUOT). What limits
+ *               of open files, of all of them, or of users refused is counted by
+ *               SPANALLOC_IOC_FILE, in its @fails
+ * @fails_space: out: allocations that found no free run (ENOSPC)
+ * @fails_memory: out: allocations that the system had no pages for (ENOMEM)
  * @fails_again: out: allocations that failed because they might not sleep
  * @splits_in_place: out: allocations that changed a free span in its tree node
  * @merges_in_place: out: frees that grew a neighbour in its tree node
@@ -390,7 +392,14 @@ struct spanalloc_runs {
  * @reserved: in: zero; out: zero
  *
  * It keeps the pages, whatever becomes of the handle and of the open file, until it
- * is closed everywhere.
+ * is closed everywhere. Offsets into it begin at 0, with the first page of the handle;
+ * mappings of it are shared and not executable, as those of the device. From an open file
+ * that is read-only comes a descriptor that is, too. Through such a one no device can
+ * write, and the kernel maps it nowhere.
+ *
+ * Where a device works on copies of the pages, or past the processor's caches, accesses
+ * of programs have to stand between DMA_BUF_IOCTL_SYNC calls on the descriptor that was
+ * imported, even if they are made through another mapping of the pages.
  *
  * Errors: ENOENT (no such handle in this open file), EINVAL (flags, reserved), EMFILE,
  * ENFILE, ENOMEM, ENOTTY (a kernel without dma-bufs).
