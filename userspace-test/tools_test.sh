@@ -75,6 +75,7 @@ uninstalls() {
 refuses_odd_folders() {
 	local odd
 	touch "$WORK/kept"
+	# shellcheck disable=SC2016 # for make
 	for odd in PREFIX="/opt/x y" PREFIX= LIBDIR=/opt/x:y SBINDIR='/opt/$$(x)' MANDIR='/opt/"x' DOCDIR='/opt/\x' \
 			INCLUDEDIR=/opt/x,y "DESTDIR=$WORK/x' $WORK/kept '"; do
 		! tools install "$odd" && grep -q 'Makefile:.*\*\*\* [A-Z]* .*has to be\|cannot have' "$OUT" &&
