@@ -142,7 +142,8 @@ plain_file() {
 
 unreadable() {
 	run 1 --json "$WORK/absent.trace" && grep -q absent "$WORK/err" &&
-		run 1 --json "$WORK/absent.trace.gz" && run 1 --json "$WORK"
+		run 1 --json "$WORK/absent.trace.gz" && run 1 --json "$WORK" &&
+		PATH=/nowhere run 1 --json traces/fleet.trace.gz && grep -q 'gzip: No such file' "$WORK/err"
 }
 
 too_long_for_the_heap() {

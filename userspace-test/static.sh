@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # static.sh [TREE]: rules about the sources that no compiler knows: which layer includes
-# which, where kernel versions are tested, how long files and functions are. Each rule is
-# shown to hold, and to fail on a violation planted in a copy.
+# which, where kernel versions are tested, how long files and functions are, that documents
+# are filled in. Each rule is shown to hold, and to fail on a violation planted in a copy.
 #
 # The layers, lowest first; a file includes only what stands here in or below its line:
 #
@@ -170,8 +170,20 @@ no_machine_paths() {
 	return 1
 }
 
+# What is to be filled in before a document is read by anybody.
+no_placeholders() {
+	local said files
+	mapfile -t files < <(find "$1" -name build -prune -o -type f \
+		\( -name '*.rst' -o -name '*.md' \) -print)
+	[[ ${#files[@]} -ge 4 ]] || { echo "only ${#files[@]} documents"; return 1; }
+	said=$(grep -nE '@[A-Z]+@' "${files[@]}") || return 0
+	echo "$said"
+	return 1
+}
+
 RULES=(layers_hold treap_is_pure core_is_tested core_is_closed versions_stand_in_compat
-	compat_in_no_header licensed files_are_short functions_are_short no_machine_paths)
+	compat_in_no_header licensed files_are_short functions_are_short no_machine_paths
+	no_placeholders)
 
 rule_name() {
 	echo "${1//_/ }"
@@ -209,9 +221,9 @@ long_text() {
 COPY=$(mktemp -d) || exit 1
 trap 'rm -rf "$COPY"' EXIT
 (cd "$TREE" && tar -cf - --exclude=build --exclude='*.o' --exclude='*.ko' \
-	spanalloc kunit userspace-test) | tar -xf - -C "$COPY" || exit 1
+	spanalloc kunit userspace-test Documentation README.md) | tar -xf - -C "$COPY" || exit 1
 
-ktap_plan $((${#RULES[@]} + 16))
+ktap_plan $((${#RULES[@]} + 18))
 for rule in "${RULES[@]}"; do
 	ktap "rule: $(rule_name "$rule")" "$rule" "$TREE"
 done
@@ -237,4 +249,6 @@ ktap 'planted: a long function' planted functions_are_short spanalloc/span.c "$(
 user=root
 ktap 'planted: a path' planted no_machine_paths spanalloc/heap.c "/* /$user/x */"
 ktap 'planted: a path in a script' planted no_machine_paths userspace-test/check.sh '# /home/joe'
+ktap 'planted: a table that is to come' planted no_placeholders Documentation/testing.rst '@TIMES@'
+ktap 'planted: a placeholder in the README' planted no_placeholders README.md 'takes @SECONDS@ s'
 ktap_end

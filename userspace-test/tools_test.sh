@@ -22,8 +22,8 @@ DEST=$WORK/dest
 unset MAKEFLAGS MFLAGS MAKELEVEL PKG_CONFIG_PATH NO_COLOR COLUMNS
 
 tools() {
-	make --no-print-directory -C "$TOOLS" BUILD="$WORK/build" CFLAGS='-O1 -Werror' \
-		DESTDIR="$DEST" "$@" >"$OUT" 2>&1 || { cat "$OUT"; return 1; }
+	make --no-print-directory -C "$TOOLS" BUILD="$WORK/build" CFLAGS='-O1 -Werror -fno-pie' \
+		LDFLAGS=-no-pie DESTDIR="$DEST" "$@" >"$OUT" 2>&1 || { cat "$OUT"; return 1; }
 }
 
 installed() {
@@ -63,12 +63,27 @@ rule_and_group() {
 
 # Elsewhere, and away again; what else is there stays.
 uninstalls() {
-	local DEST=$WORK/other
+	local DEST="$WORK/other place"
 	tools install PREFIX=/opt/x LIBDIR=/opt/x/lib/abi || return
 	[[ -L $DEST/opt/x/lib/abi/libspanalloc.so.0 ]] &&
 		grep -qx 'libdir=/opt/x/lib/abi' "$DEST/opt/x/lib/abi/pkgconfig/libspanalloc.pc" || return
-	touch "$DEST/opt/x/lib/abi/others"
+	touch "$DEST/opt/x/lib/abi/"{others,libspanalloc.so.0.0.0}
 	tools uninstall PREFIX=/opt/x LIBDIR=/opt/x/lib/abi && [[ $(installed) = ./opt/x/lib/abi/others ]]
+}
+
+# Folders that would be taken for several, or for something else; nothing is done to any.
+refuses_odd_folders() {
+	local odd
+	touch "$WORK/kept"
+	# shellcheck disable=SC2016 # for make
+	for odd in PREFIX="/opt/x y" PREFIX= LIBDIR=/opt/x:y SBINDIR='/opt/$$(x)' MANDIR='/opt/"x' DOCDIR='/opt/\x' \
+			INCLUDEDIR=/opt/x,y "DESTDIR=$WORK/x' $WORK/kept '"; do
+		! tools install "$odd" && grep -q 'Makefile:.*\*\*\* [A-Z]* .*has to be\|cannot have' "$OUT" &&
+			! tools uninstall "$odd" && continue
+		echo "taken: $odd"
+		return 1
+	done
+	[[ -e $WORK/kept ]]
 }
 
 # The pkg-config file as it is for whoever installs without DESTDIR.
@@ -116,18 +131,23 @@ cplusplus_builds() {
 		return spanalloc_alloc_map(-1, &alloc, &address) != -9 /* EBADF */;
 	}
 	END
-	builds g++ "$WORK/program.cc" -std=c++11 -pedantic
+	builds g++ "$WORK/program.cc" -std=c++11 -pedantic -Wshadow
 }
 
 functions() {
 	sed -n 's/^int \(spanalloc_[a-z_]*\)(.*/\1/p' "$TOOLS/libspanalloc.h" | sort
 }
 
+# By name, so that none gets out unasked.
+mapped() {
+	sed -n 's/^\t\(spanalloc_.*\);$/\1/p' "$TOOLS/libspanalloc.map" | sort
+}
+
 # Nothing more, nothing less.
 symbols() {
 	local count
 	count=$(functions | wc -l)
-	diff <(functions) <(nm -D --defined-only "$DEST"/usr/local/lib/libspanalloc.so |
+	diff <(functions) <(mapped) && diff <(functions) <(nm -D --defined-only "$DEST"/usr/local/lib/libspanalloc.so |
 		sed -n 's/.* T \(.*\)@@SPANALLOC_0$/\1/p' | sort) && [[ $count -ge 18 ]] &&
 		[[ $(nm -D --defined-only "$DEST"/usr/local/lib/libspanalloc.so | wc -l) -eq $((count + 1)) ]]
 }
@@ -197,15 +217,38 @@ process() {
 top_of_processes() {
 	process 12 capture 3 'spanalloc-pages:\t1041' 'spanalloc-limit:\tmax' 'spanalloc-handles:\t3' \
 		'spanalloc-quarantined:\t16' 'spanalloc-allocs:\t7'
-	process 345 'a "b"\\\x1b[2J\xff' 7 'spanalloc-pages:\t2048' 'spanalloc-limit:\t4096' \
+	process 345 'a "b"\\\x1b[2J\xc2\x9b' 7 'spanalloc-pages:\t2048' 'spanalloc-limit:\t4096' \
 		'spanalloc-handles:\t1' 'spanalloc-quarantined:\t0' 'spanalloc-allocs:\t1'
-	process 678 other
+	process 678 other 3 'exp_name:\tudmabuf' 'name:\t\nspanalloc-pages:\t9999999999999'
 	process self capture 3 'spanalloc-pages:\t1'
 	run 0 top --proc "$WORK/proc" && [[ $(wc -l <"$OUT") -eq 3 ]] &&
 		[[ $(awk 'NR > 1 { print $1, $2, $3, $5, $6, $7, $8 }' "$OUT") = \
-		$'345 7 2048 4096 1 0 1\n12 3 1041 none 3 16 7' ]] && ! grep -q $'\x1b' "$OUT" &&
+		$'345 7 2048 4096 1 0 1\n12 3 1041 none 3 16 7' ]] && ! LC_ALL=C grep -q '[^ -~]' "$OUT" &&
 		run 0 top --json --proc "$WORK/proc" && json -q pid=345 -q limit=null -q quarantined=16 &&
+		! LC_ALL=C grep -q '[^ -~]' "$OUT" &&
 		run 1 top --proc "$WORK/absent" && grep -q absent "$ERR"
+}
+
+# A reader that does not read keeps nobody from ending.
+top_ends_unread() {
+	timeout 60 python3 - "$BUILD/spanctl-test" "$WORK/proc" <<-'END'
+	import fcntl, os, select, signal, subprocess, sys, time
+	reader, writer = os.pipe()
+	fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ
+	top = subprocess.Popen([sys.argv[1], "top", "0.001", "--proc", sys.argv[2]], stdout=writer)
+	# Full for a while: top waits, and not between two rounds.
+	full = 0
+	while full < 10:
+	    full = 0 if select.select([], [writer], [], 0)[1] else full + 1
+	    time.sleep(0.05)
+	top.send_signal(signal.SIGTERM)
+	try:
+	    status = top.wait(10)
+	except subprocess.TimeoutExpired:
+	    top.kill()
+	    sys.exit("it does not end")
+	assert status == 0, status
+	END
 }
 
 heaps() {
@@ -225,7 +268,9 @@ check_of_heaps() {
 	heaps
 	run 1 check --debugfs "$WORK/heaps" && [[ $(wc -l <"$OUT") -eq 2 && ! -s $ERR ]] &&
 		run 0 check default --debugfs "$WORK/heaps" && run 1 check --json --debugfs "$WORK/heaps" &&
-		json -q sound=true -q sound=false && run 3 check absent --debugfs "$WORK/heaps" &&
+		json -q sound=true -q sound=false &&
+		printf 'broken \xc2\x9b2J\x1b[2J\n' >"$WORK/heaps/ring/check" &&
+		run 1 check --debugfs "$WORK/heaps" && ! LC_ALL=C grep -q '[^ -~]' "$OUT" && run 3 check absent --debugfs "$WORK/heaps" &&
 		: >"$WORK/heaps/ring/check" && run 3 check --debugfs "$WORK/heaps" && grep -q 'empty' "$ERR"
 }
 
@@ -282,14 +327,29 @@ map_of_damaged_text() {
 usage_errors() {
 	run 2 && run 2 nosuch && run 2 info --nosuch && run 2 info --align 2 && run 2 alloc 0 &&
 		run 2 alloc x && run 2 trim 0 && run 2 watch 0 && run 2 map --width 1 && run 2 replay &&
-		run 2 map ../x && run 2 map --svg a --json && run 3 info --device /dev/null &&
+		run 2 map ../x && run 2 check default a/b && [[ ! -s $OUT ]] && run 2 map --svg a --json && run 3 info --device /dev/null &&
 		run 3 stats --device "$WORK/absent" && run 0 --help && run 0 map --help
 }
 
-ktap_plan 18
+# complains PATTERN ARGUMENT...: of that, as a usage error.
+complains() {
+	run 2 "${@:2}" && grep -q -- "$1" "$ERR" && return
+	cat "$ERR"
+	return 1
+}
+
+options_named() {
+	complains "option '--nosuch'" info --nosuch && complains "option '-x'" info -x &&
+		complains "option '-x'" info --device=/dev/null -xy && complains "option '-j'" info -j=1 &&
+		complains '^spanctl: --json takes no value' info --json=1 &&
+		complains '^spanctl: --js takes no value' info --js=1 && complains '--device wants a value' info --device
+}
+
+ktap_plan 21
 ktap 'installs what it says' installs_what_it_says
 ktap 'the rule and the group' rule_and_group
 ktap 'installs elsewhere, and uninstalls' uninstalls
+ktap 'odd folders are refused' refuses_odd_folders
 ktap 'the program of the README builds, shared and static' readme_builds
 ktap 'the program of libspanalloc(3) builds' man_example_builds
 ktap 'a C++ program builds' cplusplus_builds
@@ -297,6 +357,7 @@ ktap 'the shared library exports its functions' symbols
 ktap 'versions agree' versions_agree
 ktap 'the checker of JSON is strict' checker_is_strict
 ktap 'top of made processes' top_of_processes
+ktap 'top ends though nobody reads' top_ends_unread
 ktap 'check of made heaps' check_of_heaps
 ktap 'SVG is XML, and to scale' svg_is_xml
 ktap 'map as JSON' map_as_json
@@ -305,4 +366,5 @@ ktap 'letters are those of the locale' map_letters
 ktap 'as wide as was asked' map_widths
 ktap 'damaged text is refused' map_of_damaged_text
 ktap 'usage errors' usage_errors
+ktap 'what is wrong with an option is named' options_named
 ktap_end

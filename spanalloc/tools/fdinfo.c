@@ -46,7 +46,7 @@ static bool parse_value(const char *text, uint64_t *value)
 	return !errno && (!*end || *end == '\n' || *end == ' ');
 }
 
-static bool parse_line(const char *line, struct fdinfo *entry, bool *found_pages)
+static bool parse_line(const char *line, struct fdinfo *entry, unsigned int *seen)
 {
 	uint64_t value;
 	size_t length, i;
@@ -58,24 +58,29 @@ static bool parse_line(const char *line, struct fdinfo *entry, bool *found_pages
 		if (!parse_value(line + length + 1, &value))
 			return false;
 		set_value(entry, &keys[i], value);
-		*found_pages |= i == 0;
+		*seen |= 1u << i;
 	}
 	return true;
 }
 
+/*
+ * All keys have to be there: other files have text of their owner's choice among their
+ * lines, the name of a dma-buf for instance, which has room for one.
+ */
 bool fdinfo_parse(FILE *file, struct fdinfo *entry)
 {
-	bool found_pages = false, good = true;
+	unsigned int seen = 0;
 	char *line = NULL;
+	bool good = true;
 	size_t size = 0, i;
 
 	for (i = 0; i < ARRAY_SIZE(keys); i++)
 		set_value(entry, &keys[i], 0);
 	entry->limit = UINT64_MAX;
 	while (good && getline(&line, &size, file) > 0)
-		good = parse_line(line, entry, &found_pages);
+		good = parse_line(line, entry, &seen);
 	free(line);
-	return good && found_pages;
+	return good && seen == (1u << ARRAY_SIZE(keys)) - 1;
 }
 
 /* Of a folder's entries the numbers alone are processes, or descriptors. */

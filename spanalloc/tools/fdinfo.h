@@ -49,7 +49,10 @@ struct fdinfo_list {
 	size_t nhidden;
 };
 
-/* Takes the numbers from an fdinfo file; false if it is not that of a device of ours. */
+/*
+ * Takes the numbers from an fdinfo file; false if it is not that of a device of ours,
+ * which has all of them.
+ */
 bool fdinfo_parse(FILE *file, struct fdinfo *entry);
 
 /*

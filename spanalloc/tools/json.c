@@ -123,6 +123,9 @@ void json_string(struct json *json, const char *name, const char *text)
 			fprintf(json->out, "\\%c", *at);
 		} else if (*at < 0x20 || *at == 0x7f) {
 			fprintf(json->out, "\\u%04x", *at);
+		} else if (*at == 0xc2 && at[1] < 0xa0) {
+			/* U+0080 to U+009F: control characters, too. */
+			fprintf(json->out, "\\u%04x", at[1]);
 		} else {
 			fwrite(at, 1, length, json->out);
 		}

@@ -46,12 +46,16 @@ int spanalloc_open(const char *path, int flags)
 
 	if (!path)
 		path = SPANALLOC_DEVICE;
-	/* To open a pipe may wait for ever, to open a tape may wind it. */
+	/*
+	 * To open a pipe may wait for ever, to open a disk may look at its partitions anew,
+	 * and a terminal may become that of the process. Nothing helps with other character
+	 * devices: a tape is wound when this closes it again.
+	 */
 	if (stat(path, &stat_buf))
 		return -errno;
 	if (!S_ISCHR(stat_buf.st_mode))
 		return -ENOTTY;
-	fd = open(path, flags | O_CLOEXEC);
+	fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
 	err = spanalloc_get_info(fd, &info);

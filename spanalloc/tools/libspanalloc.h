@@ -37,6 +37,9 @@
 
 #ifdef __cplusplus
 extern "C" {
+/* Calls are named as the structures that they take, which is no constructor's name in C. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 #endif
 
 /* What spanalloc_open() opens if it is not told. */
@@ -50,7 +53,7 @@ extern "C" {
  * spanalloc_open() - open the device
  * @path: of the device, or NULL for SPANALLOC_DEVICE
  * @flags: as for open(2): O_RDWR, or O_RDONLY for all but mappings that can be written.
- *         O_CLOEXEC is added
+ *         O_CLOEXEC and O_NOCTTY are added
  *
  * Makes sure that it is one: nothing but a character device is opened at all.
  *
@@ -118,7 +121,8 @@ int spanalloc_alloc_map(int fd, struct spanalloc_alloc *alloc, void **address);
  * fault for some at a time, unless SPANALLOC_ALLOC_POPULATE asked for them.
  *
  * Return: 0; -EINVAL (offset or length), -EACCES (@prot), -ENOMEM (address space
- * included: a 32-bit program may not have it), -ENFILE or -EINTR.
+ * included: a 32-bit program may not have it), -ENFILE, -EINTR, -EHWPOISON (with
+ * SPANALLOC_ALLOC_POPULATE: a page had a memory error) or -EIO.
  */
 int spanalloc_map(int fd, uint64_t offset, uint64_t npages, int prot, void **address);
 
@@ -194,7 +198,7 @@ int spanalloc_free(int fd, uint32_t handle, uint32_t *state);
  * @handle: the allocation
  * @query: out: the reply
  *
- * Return: 0 or -ENOENT (no such handle).
+ * Return: 0; -ENOENT (no such handle), -EINTR or -EIO.
  */
 int spanalloc_query(int fd, uint32_t handle, struct spanalloc_query *query);
 
@@ -210,7 +214,7 @@ int spanalloc_query(int fd, uint32_t handle, struct spanalloc_query *query);
  * Call it until it returns 0 to see all. Physical addresses are 0 without CAP_SYS_ADMIN.
  *
  * Return: how many runs were told, 0 at the end; -ENOENT (no such handle), -EINVAL (no
- * room, or *@index is beyond the end) or -EINTR. @index stays as it was after an error.
+ * room, or *@index is beyond the end), -EINTR or -EIO. @index stays as it was after an error.
  */
 int spanalloc_get_runs(int fd, uint32_t handle, uint64_t *index, struct spanalloc_run *runs,
 		       uint32_t nruns);
@@ -242,8 +246,8 @@ int spanalloc_get_file(int fd, struct spanalloc_file *file);
  * @limit_pages: the limit, or SPANALLOC_NO_LIMIT; below what is held it only keeps
  *               the file from getting more
  *
- * Return: 0, or -EPERM (a limit above the module's file_max_pages needs
- * CAP_SYS_RESOURCE).
+ * Return: 0, or -EPERM (a limit above both the module's file_max_pages and the file's
+ * present limit needs CAP_SYS_RESOURCE).
  */
 int spanalloc_set_limit(int fd, uint64_t limit_pages);
 
@@ -269,6 +273,7 @@ int spanalloc_get_stats(int fd, struct spanalloc_heap_stats *stats);
 int spanalloc_trim(int fd, uint64_t npages, uint32_t flags, uint64_t *released_pages);
 
 #ifdef __cplusplus
+#pragma GCC diagnostic pop
 }
 #endif
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "picture.h"
+#include "text.h"
 
 /* More lines are for another picture; what stands before and behind a line. */
 #define LINES_MAX	24
@@ -216,9 +217,10 @@ bool picture_text(FILE *out, const char *heap, const struct span_list *list,
 	if (!make_grid(&grid, list, style->width))
 		return false;
 	fill_grid(&grid, list);
-	fprintf(out, "heap %s: %" PRIu64 " pages, %zu spans; a character is %" PRIu64
-		" page%s\n", heap, list->end, list->nentries, grid.per_cell,
-		grid.per_cell == 1 ? "" : "s");
+	fputs("heap ", out);
+	text_put(out, heap);
+	fprintf(out, ": %" PRIu64 " pages, %zu spans; a character is %" PRIu64 " page%s\n",
+		list->end, list->nentries, grid.per_cell, grid.per_cell == 1 ? "" : "s");
 	for (first = 0; first < grid.ncells; first += grid.columns)
 		print_line(out, &grid, first, glyphs, style->colour);
 	print_legend(out, list, style, glyphs);

@@ -266,13 +266,28 @@ static void take_flag(struct spanctl_options *options, char letter)
 	*flag = true;
 }
 
-/* What getopt_long() made of @word, which it could not take. */
+/* Whether @word is what getopt_long() stopped at: --NAME=VALUE of an option without. */
+static bool has_odd_value(const char *word)
+{
+	const struct option_spec *spec = find_spec(optopt);
+	size_t length = strcspn(word, "=");
+
+	return spec && word[length] && !strncmp(word, "--", 2) &&
+	       !strncmp(word + 2, spec->name, length - 2);
+}
+
+/*
+ * What getopt_long() could not take. @word: the last that it is done with, which is one
+ * before that of a short option with others behind it.
+ */
 static void complain_of_option(int result, const char *word)
 {
 	if (result == ':')
 		spanctl_complain("%s wants a value (try --help)", word);
-	else if (optopt && strchr(word, '='))
+	else if (has_odd_value(word))
 		spanctl_complain("%.*s takes no value", (int)strcspn(word, "="), word);
+	else if (optopt)
+		spanctl_complain("no option '-%c' (try --help)", optopt);
 	else
 		spanctl_complain("no option '%s' (try --help)", word);
 }

@@ -5,6 +5,7 @@
 #ifndef _SPANCTL_H
 #define _SPANCTL_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -95,6 +96,9 @@ int spanctl_open(const char *device, int flags, struct spanalloc_info *info);
 /* Both false, without a complaint, if @text is anything else as a whole. */
 bool spanctl_parse_number(const char *text, uint64_t *number);
 bool spanctl_parse_seconds(const char *text, double *seconds);
+/* The path of a heap's file; false, with a complaint, if no heap can have that name. */
+bool spanctl_heap_path(const struct spanctl_options *options, const char *heap,
+		       const char *file, char path[PATH_MAX]);
 double spanctl_now(void);
 double spanctl_mib(uint64_t npages, uint64_t page_size);
 /* A round, as watch and top go: whether to go on, after a pause of so many seconds. */

@@ -117,9 +117,9 @@ static void json_run(struct json *json, const struct spanalloc_run *run)
 
 /*
  * Shows the runs: all of them as JSON, or the first to people, if @json is NULL. Older
- * modules do not tell of any.
+ * modules do not tell of any. False, with a complaint, if they cannot be had.
  */
-static void show_runs(struct held *held, struct json *json)
+static bool show_runs(struct held *held, struct json *json)
 {
 	struct spanalloc_run runs[RUNS_AT_A_TIME];
 	uint64_t index = 0, nshown = 0;
@@ -136,13 +136,19 @@ static void show_runs(struct held *held, struct json *json)
 		if (!json && nshown > RUNS_SHOWN)
 			break;
 	}
+	if (n < 0 && n != -ENOTTY) {
+		spanctl_complain("cannot tell its runs: %s", strerror(-n));
+		return false;
+	}
 	if (!json && nshown > RUNS_SHOWN)
 		printf("  and %" PRIu64 " runs more\n", (uint64_t)held->query.nruns - RUNS_SHOWN);
+	return true;
 }
 
-static void show_json(struct held *held)
+static bool show_json(struct held *held)
 {
 	struct json json;
+	bool good;
 
 	json_begin(&json, stdout, JSON_TEXT);
 	json_number(&json, "pid", getpid());
@@ -155,12 +161,13 @@ static void show_json(struct held *held)
 	json_bool(&json, "contiguous", held->query.state & SPANALLOC_QUERY_CONTIG);
 	json_bool(&json, "mapped", held->address);
 	json_open(&json, "runs", '[');
-	show_runs(held, &json);
+	good = show_runs(held, &json);
 	json_close(&json, ']');
 	json_end(&json);
+	return good;
 }
 
-static void show_text(struct held *held)
+static bool show_text(struct held *held)
 {
 	printf("pid        %14d\n", (int)getpid());
 	printf("handle     %14" PRIu32 "\n", (uint32_t)held->alloc.handle);
@@ -172,24 +179,22 @@ static void show_text(struct held *held)
 	       held->query.state & SPANALLOC_QUERY_CONTIG ? "yes" : "no");
 	printf("mapped     %14s\n", held->address ? "yes" : "no");
 	printf("runs       %14" PRIu64 "\n", (uint64_t)held->query.nruns);
-	show_runs(held, NULL);
+	return show_runs(held, NULL);
 }
 
 /* The query is the device's own word for what alloc replied. */
 static bool show(struct held *held)
 {
 	int err = spanalloc_query(held->fd, held->alloc.handle, &held->query);
+	bool good;
 
 	if (err) {
 		spanctl_complain("cannot query it: %s", strerror(-err));
 		return false;
 	}
-	if (held->options->json)
-		show_json(held);
-	else
-		show_text(held);
+	good = held->options->json ? show_json(held) : show_text(held);
 	/* Whoever waits for this line waits now; main() complains of a full disk. */
-	return !fflush(stdout);
+	return !fflush(stdout) && good;
 }
 
 static bool give_back(struct held *held)
@@ -217,7 +222,11 @@ static bool give_back(struct held *held)
 /* Closing the device and ending take along what is left after a failure. */
 static bool hold(struct held *held, uint64_t npages)
 {
-	if (!make(held, npages) || !map(held) || !pin(held) || !show(held))
+	if (!make(held, npages) || !map(held) || !pin(held))
+		return false;
+	/* Until here there is nothing to give back that the end of the process does not. */
+	spanctl_catch_signals();
+	if (!show(held))
 		return false;
 	spanctl_pause(held->options->hold ? held->options->hold_seconds : -1);
 	return give_back(held);
@@ -242,7 +251,6 @@ enum spanctl_status spanctl_alloc(const struct spanctl_options *options, char **
 	if (held.fd < 0)
 		return SPANCTL_NO_DEVICE;
 	held.page_size = info.page_size;
-	spanctl_catch_signals();
 	good = hold(&held, npages);
 	close(held.fd);
 	return good ? SPANCTL_OK : SPANCTL_FAILED;

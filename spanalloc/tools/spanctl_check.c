@@ -12,6 +12,7 @@
 
 #include "json.h"
 #include "spanctl.h"
+#include "text.h"
 
 /* An array to sort: the names of heaps, allocated. */
 struct names {
@@ -78,12 +79,8 @@ static void read_report(const struct spanctl_options *options, const char *name,
 	FILE *file;
 
 	*report = NULL;
-	if (strchr(name, '/') ||
-	    snprintf(path, sizeof(path), "%s/%s/check", options->debugfs, name) >=
-	    (int)sizeof(path)) {
-		spanctl_complain("no heap has such a name: %.80s", name);
+	if (!spanctl_heap_path(options, name, "check", path))
 		return;
-	}
 	file = fopen(path, "re");
 	if (!file) {
 		spanctl_complain("cannot read %s: %s", path, strerror(errno));
@@ -104,6 +101,14 @@ static bool is_sound(const char *report)
 	return !strncmp(report, "ok", 2) && (!report[2] || report[2] == ' ');
 }
 
+static void print_report(const char *name, const char *report)
+{
+	text_put(stdout, name);
+	fputs(": ", stdout);
+	text_put(stdout, report);
+	putchar('\n');
+}
+
 /* What is worse counts: a heap that is broken, then one that could not be asked. */
 static enum spanctl_status check_one(const struct spanctl_options *options, const char *name,
 				     struct json *json)
@@ -116,7 +121,7 @@ static enum spanctl_status check_one(const struct spanctl_options *options, cons
 		status = is_sound(report) ? SPANCTL_OK : SPANCTL_FAILED;
 	if (!options->json) {
 		if (report)
-			printf("%s: %s\n", name, report);
+			print_report(name, report);
 		free(report);
 		return status;
 	}
@@ -161,7 +166,14 @@ enum spanctl_status spanctl_check(const struct spanctl_options *options, char **
 {
 	enum spanctl_status status = SPANCTL_NO_DEVICE;
 	struct names names = { NULL, 0 };
+	char path[PATH_MAX];
+	int i;
 
+	/* Before one is asked. */
+	for (i = 0; i < nargs; i++) {
+		if (!spanctl_heap_path(options, args[i], "check", path))
+			return SPANCTL_USAGE;
+	}
 	if (nargs)
 		return check_all(options, args, nargs);
 	if (find_heaps(options, &names))

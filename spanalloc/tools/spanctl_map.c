@@ -118,12 +118,8 @@ static enum spanctl_status read_spans(const struct spanctl_options *options, con
 	FILE *file;
 	int err;
 
-	if (strchr(heap, '/') ||
-	    snprintf(path, sizeof(path), "%s/%s/spans", options->debugfs, heap) >=
-	    (int)sizeof(path)) {
-		spanctl_complain("no heap has such a name: %.80s", heap);
+	if (!spanctl_heap_path(options, heap, "spans", path))
 		return SPANCTL_USAGE;
-	}
 	file = fopen(path, "re");
 	if (!file) {
 		spanctl_complain("cannot read %s: %s", path, strerror(errno));

@@ -11,14 +11,7 @@
 #include "fdinfo.h"
 #include "json.h"
 #include "spanctl.h"
-
-/* A process chooses its name; on a terminal it must not do more than stand there. */
-static void print_command(const char *command)
-{
-	for (; *command; command++)
-		putchar((unsigned char)*command < 0x20 || *command == 0x7f ? '?' : *command);
-	putchar('\n');
-}
+#include "text.h"
 
 static void print_entry(const struct fdinfo *entry, uint64_t page_size)
 {
@@ -30,7 +23,9 @@ static void print_entry(const struct fdinfo *entry, uint64_t page_size)
 		printf("%12" PRIu64, entry->limit);
 	printf(" %8" PRIu64 " %11" PRIu64 " %10" PRIu64 " ", entry->handles,
 	       entry->quarantined, entry->allocs);
-	print_command(entry->command);
+	/* A process chooses its name. */
+	text_put(stdout, entry->command);
+	putchar('\n');
 }
 
 static void print_list(const struct fdinfo_list *list)

@@ -20,6 +20,9 @@
 #define SECONDS_MAX	31536000.0
 
 static volatile sig_atomic_t interrupted;
+/* The signals that ask to end wait at the pause, and nowhere else. */
+static volatile sig_atomic_t pausing;
+static sigset_t caught_set;
 
 void spanctl_complain(const char *format, ...)
 {
@@ -80,6 +83,16 @@ bool spanctl_parse_seconds(const char *text, double *seconds)
 	return !*end && *seconds <= SECONDS_MAX;
 }
 
+bool spanctl_heap_path(const struct spanctl_options *options, const char *heap,
+		       const char *file, char path[PATH_MAX])
+{
+	if (!strchr(heap, '/') && snprintf(path, PATH_MAX, "%s/%s/%s", options->debugfs, heap,
+					   file) < PATH_MAX)
+		return true;
+	spanctl_complain("no heap has such a name: %.80s", heap);
+	return false;
+}
+
 double spanctl_now(void)
 {
 	struct timespec t;
@@ -93,42 +106,59 @@ double spanctl_mib(uint64_t npages, uint64_t page_size)
 	return npages * (page_size / 1048576.0);
 }
 
+static void on_alarm(int number)
+{
+	(void)number;
+	_exit(SPANCTL_OK);
+}
+
+/*
+ * Outside of a pause, what is under way gets to its end, or a line would be cut; but if
+ * it waits for somebody who does not read, not for long.
+ */
 static void on_signal(int number)
 {
 	(void)number;
 	interrupted = 1;
+	if (!pausing)
+		alarm(1);
 }
 
-/*
- * What asks to end does so by spanctl_pause(). The signals stay blocked but there, so
- * that none can come between a look at the flag and the wait.
- */
+/* From here on, what asks to end ends the next, or the present, spanctl_pause(). */
 void spanctl_catch_signals(void)
 {
 	static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal }, was;
-	sigset_t set;
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, was;
+	struct sigaction give_up = { .sa_handler = on_alarm };
 	size_t i;
 
-	sigemptyset(&set);
+	sigemptyset(&caught_set);
+	sigaction(SIGALRM, &give_up, NULL);
 	for (i = 0; i < ARRAY_SIZE(caught); i++) {
 		/* nohup(1) asked for it. */
 		if (caught[i] == SIGHUP && !sigaction(SIGHUP, NULL, &was) &&
 		    was.sa_handler == SIG_IGN)
 			continue;
-		sigaddset(&set, caught[i]);
+		sigaddset(&caught_set, caught[i]);
 		sigaction(caught[i], &action, NULL);
 	}
-	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* Waits; without end if @seconds is negative. False if a signal asked to end. */
+/*
+ * Waits; without end if @seconds is negative. False if a signal asked to end, which is
+ * done with then: the next pause is one again. Meanwhile the signals are blocked but in
+ * ppoll(), so that none can come between a look at the flag and the wait.
+ */
 bool spanctl_pause(double seconds)
 {
 	double end = spanctl_now() + seconds, left = seconds;
+	sigset_t none, was;
 	struct timespec t;
-	sigset_t none;
+	bool go_on;
 
+	sigprocmask(SIG_BLOCK, &caught_set, &was);
+	alarm(0);
+	pausing = 1;
 	sigemptyset(&none);
 	while (!interrupted && (seconds < 0 || left > 0)) {
 		t.tv_sec = left < 0 ? 0 : left;
@@ -137,7 +167,11 @@ bool spanctl_pause(double seconds)
 			break;
 		left = end - spanctl_now();
 	}
-	return !interrupted;
+	go_on = !interrupted;
+	interrupted = 0;
+	pausing = 0;
+	sigprocmask(SIG_SETMASK, &was, NULL);
+	return go_on;
 }
 
 /* Where nobody looks at a screen, a blank line stands between two tables. */

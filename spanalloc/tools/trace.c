@@ -24,10 +24,12 @@ extern char **environ;
  * struct text - a file in memory
  * @data: what was read
  * @size: how much
+ * @whose: before an error's words, whose it is if not the file's
  */
 struct text {
 	char *data;
 	size_t size;
+	const char *whose;
 };
 
 /**
@@ -87,9 +89,9 @@ static int no_memory(struct parser *parser)
 
 /* Reading. */
 
-static int unreadable(char *err, size_t errlen, int error)
+static int unreadable(char *err, size_t errlen, const char *whose, int error)
 {
-	snprintf(err, errlen, "cannot be read: %s", strerror(error));
+	snprintf(err, errlen, "cannot be read: %s%s", whose, strerror(error));
 	return TRACE_UNREADABLE;
 }
 
@@ -147,8 +149,11 @@ static int read_packed(int fd, struct text *text, bool *damaged)
 	pid_t pid;
 
 	error = start_gzip(fd, &out, &pid);
-	if (error)
+	if (error) {
+		/* The file is there. */
+		text->whose = "gzip: ";
 		return error;
+	}
 	error = read_all(out, text);
 	close(out);
 	while (waitpid(pid, &status, 0) < 0)
@@ -329,7 +334,7 @@ static int parse(struct parser *parser, const struct text *text, bool damaged)
 int trace_load(struct trace *trace, const char *path, char *err, size_t errlen)
 {
 	struct parser parser = { .trace = trace, .err = err, .errlen = errlen };
-	struct text text = { NULL, 0 };
+	struct text text = { NULL, 0, "" };
 	bool damaged = false;
 	int error;
 
@@ -337,7 +342,7 @@ int trace_load(struct trace *trace, const char *path, char *err, size_t errlen)
 	error = read_file(path, &text, &damaged);
 	if (error) {
 		free(text.data);
-		return unreadable(err, errlen, error);
+		return unreadable(err, errlen, text.whose, error);
 	}
 	error = parse(&parser, &text, damaged);
 	free(text.data);

@@ -80,6 +80,9 @@ static void json_strings(void)
 		{ "", "" },
 		{ "a \"quoted\" \\ /", "a \\\"quoted\\\" \\\\ /" },
 		{ "\n\t\x01\x7f", "\\u000a\\u0009\\u0001\\u007f" },
+		/* The first and the last control character of two bytes, and what follows. */
+		{ "\xc2\x80\xc2\x9b[2J", "\\u0080\\u009b[2J" },
+		{ "\xc2\x9f\xc2\xa0", "\\u009f\xc2\xa0" },
 		{ "\xc3\xa9\xe2\x82\xac", "\xc3\xa9\xe2\x82\xac" },
 		{ "\xf0\x9f\x90\xa7", "\xf0\x9f\x90\xa7" },
 		/* Cut off, stray, too long, half of a pair, beyond the last. */
@@ -117,6 +120,9 @@ static bool is_fdinfo(const char *text, struct fdinfo *entry)
 }
 
 #define HEAD "pos:\t0\nflags:\t02000002\nmnt_id:\t25\nino:\t84\n"
+#define NO_LIMIT_NO_PAGES \
+	"spanalloc-handles:\t0\nspanalloc-quarantined:\t0\nspanalloc-allocs:\t0\n"
+#define NO_PAGES "spanalloc-limit:\tmax\n" NO_LIMIT_NO_PAGES
 
 static void fdinfo_of_a_device(void)
 {
@@ -130,23 +136,30 @@ static void fdinfo_of_a_device(void)
 	EXPECT_EQ(entry.handles, 2);
 	EXPECT_EQ(entry.quarantined, 3);
 	EXPECT_EQ(entry.allocs, 4);
-	/* In any order, with other keys, and without some; a limit is a number, too. */
-	REQUIRE(is_fdinfo("spanalloc-limit:\t100\nspanalloc-news:\tx\nspanalloc-pages:\t0\n" HEAD,
-			  &entry), "not taken");
+	/* In any order, with other keys; a limit is a number, too. */
+	REQUIRE(is_fdinfo("spanalloc-limit:\t100\nspanalloc-news:\tx\nspanalloc-pages:\t0\n" HEAD
+			  NO_LIMIT_NO_PAGES, &entry), "not taken");
 	EXPECT_EQ(entry.limit, 100);
 	EXPECT_EQ(entry.pages | entry.handles | entry.quarantined | entry.allocs, 0);
 	/* The last line without its end. */
-	REQUIRE(is_fdinfo("spanalloc-pages:\t5", &entry), "not taken");
+	REQUIRE(is_fdinfo("spanalloc-limit:\t100\n" NO_LIMIT_NO_PAGES "spanalloc-pages:\t5",
+			  &entry), "not taken");
 	EXPECT_EQ(entry.pages, 5);
 }
 
 static void fdinfo_of_something_else(void)
 {
 	static const char * const texts[] = {
-		HEAD, HEAD "spanalloc-limit:\t1\n", HEAD "spanalloc-pagesize:\t1\n",
-		HEAD "xspanalloc-pages:\t1\n", HEAD "spanalloc-pages\t1\n",
-		HEAD "spanalloc-pages:\t-1\n", HEAD "spanalloc-pages:\t\n",
-		HEAD "spanalloc-pages:\t1x\n", HEAD "spanalloc-pages:\t18446744073709551616\n",
+		HEAD, HEAD NO_PAGES, HEAD NO_PAGES "spanalloc-pagesize:\t1\n",
+		HEAD NO_PAGES "xspanalloc-pages:\t1\n", HEAD NO_PAGES "spanalloc-pages\t1\n",
+		HEAD NO_PAGES "spanalloc-pages:\t-1\n", HEAD NO_PAGES "spanalloc-pages:\t\n",
+		HEAD NO_PAGES "spanalloc-pages:\t1x\n",
+		HEAD NO_PAGES "spanalloc-pages:\t18446744073709551616\n",
+		/* One is missing. */
+		HEAD NO_LIMIT_NO_PAGES "spanalloc-pages:\t1\n",
+		/* A dma-buf whose owner named it so. */
+		HEAD "size:\t4096\ncount:\t2\nexp_name:\tudmabuf\n"
+		"name:\t\nspanalloc-pages:\t9999999999999\n",
 	};
 	struct fdinfo entry;
 	size_t i;
@@ -231,7 +244,8 @@ static void spans_that_are_none(void)
 }
 
 /* Draws a picture of @lines, with or without blocks, that wide. */
-static FILE *draw(const char *lines, unsigned int width, bool unicode, bool colour)
+static FILE *draw_heap(const char *heap, const char *lines, unsigned int width, bool unicode,
+		       bool colour)
 {
 	struct picture_style style = {
 		.width = width, .unicode = unicode, .colour = colour, .page_size = 4096,
@@ -241,11 +255,16 @@ static FILE *draw(const char *lines, unsigned int width, bool unicode, bool colo
 	FILE *out = start();
 
 	if (read_spans(lines, &list, reason))
-		picture_text(out, "h", &list, &style);
+		picture_text(out, heap, &list, &style);
 	else
 		fputs(reason, out);
 	spans_free(&list);
 	return out;
+}
+
+static FILE *draw(const char *lines, unsigned int width, bool unicode, bool colour)
+{
+	return draw_heap("h", lines, width, unicode, colour);
 }
 
 #define KINDS "0 4 in-use 0 -\n4 2 claimed 0 -\n6 2 quarantined 0 -\n8 4 free 0 -\n" \
@@ -324,6 +343,9 @@ static void picture_in_colours(void)
 	EXPECT(strstr(written, "|\033[32m####\033[36m....\033[0m        |\n"), "%s", written);
 	fclose(draw(SPANS "0 4 in-use 0 -\n4 4 free 0 -\n", 31, true, false));
 	EXPECT(!strchr(written, '\033'), "%s", written);
+	/* Not even in the name. */
+	fclose(draw_heap("a\033[2J\xc2\x9b", SPANS "0 4 in-use 0 -\n", 31, true, false));
+	EXPECT(strstr(written, "heap a?[2J??: 4 pages"), "%s", written);
 }
 
 static void picture_of_extremes(void)

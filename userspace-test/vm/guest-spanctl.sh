@@ -7,7 +7,7 @@
 # status 0 only if all cases passed and as many ran as were planned.
 
 MODULE=/lib/spanalloc/spanalloc.ko
-PLANNED=57
+PLANNED=58
 
 # shellcheck source=guest-spanctl-lib.sh
 . /guest/spanctl-lib.sh
@@ -168,6 +168,11 @@ alloc_pinned() {
 
 alloc_pin_ends_early() {
 	hold 9 --pin 100 --hold 0.1 && settles quarantined_pages 9 && ends TERM 0 && empty
+}
+
+# Whoever ends the hold does not end the pin with it.
+alloc_pin_after_a_signal() {
+	hold 9 --pin 4 && kill -TERM "$holder" && settles quarantined_pages 9 && ends none 0 && empty
 }
 
 killed() {
@@ -473,6 +478,7 @@ case_ 'alloc of what cannot be' alloc_too_long
 case_ 'alloc tells what would do' alloc_reports
 case_ 'alloc --pin' alloc_pinned
 case_ 'alloc --pin ends when told' alloc_pin_ends_early
+case_ 'alloc --pin of a hold that was ended' alloc_pin_after_a_signal
 case_ 'a killed holder leaves nothing' killed
 case_ 'a killed holder leaves nothing that was mapped' killed --map --touch
 case_ 'a killed holder leaves nothing that was pinned' killed --pin 100
