@@ -133,17 +133,20 @@ unsigned long span_account_limit(const struct span_account *account)
  * Return: 0, or -EPERM if that is above both its limit and the module's and the caller
  * has no CAP_SYS_RESOURCE.
  */
-int span_account_set_limit(struct span_account *account, u64 npages)
+int span_account_set_limit(struct span_account *account, unsigned long npages)
 {
-	unsigned long limit = max(span_account_limit(account),
-				  limit_of(READ_ONCE(file_max_pages)));
+	unsigned long module = limit_of(READ_ONCE(file_max_pages));
+	unsigned long old = READ_ONCE(account->limit), allowed;
 
-	if (npages > limit && !capable(CAP_SYS_RESOURCE))
-		return -EPERM;
 	/* No count is as high as either of these. */
 	if (npages == SPAN_ACCOUNT_INHERIT)
 		npages = SPAN_ACCOUNT_UNLIMITED;
-	WRITE_ONCE(account->limit, npages);
+	/* Whoever lowers the limit meanwhile has the last word. */
+	do {
+		allowed = old == SPAN_ACCOUNT_INHERIT ? module : max(old, module);
+		if (npages > allowed && !capable(CAP_SYS_RESOURCE))
+			return -EPERM;
+	} while (!try_cmpxchg(&account->limit, &old, npages));
 	return 0;
 }
 

@@ -56,7 +56,7 @@ static inline bool span_is_want(int err)
 struct span_account *span_account_new(void);
 void span_account_put(struct span_account *account);
 unsigned long span_account_limit(const struct span_account *account);
-int span_account_set_limit(struct span_account *account, u64 npages);
+int span_account_set_limit(struct span_account *account, unsigned long npages);
 unsigned long span_account_room(const struct span_account *account);
 void span_account_note(struct span_account *account, int err);
 int span_charge(struct span_charge *charge, struct span_account *account, u64 npages);
