@@ -27,7 +27,7 @@ verbs_driver() {
 }
 
 main() {
-	local built kernel disk options=() item
+	local built kernel options=() item
 	"$VM_DIR/deps.sh" build user vm apps || die "tools are missing"
 	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
 	eval "$kernel"
@@ -39,12 +39,9 @@ main() {
 	for item in "${DRIVERS[@]}"; do
 		options+=(--driver "$item")
 	done
-	disk=$(mktemp)
-	# shellcheck disable=SC2064 # the name is known now
-	trap "rm -f '$disk'" EXIT
-	truncate -s "${DISK_MIB}M" "$disk"
+	scratch_disk "$DISK_MIB"
 	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" "${options[@]}" \
-		--init "$VM_DIR/guest-apps.sh" --disk "$disk" --quiet ${MEM:+--mem "$MEM"} \
+		--init "$VM_DIR/guest-apps.sh" --disk "$DISK" --quiet ${MEM:+--mem "$MEM"} \
 		--timeout "${TIMEOUT:-1800}" --log "$CACHE/apps-$SERIES.log"
 }
 

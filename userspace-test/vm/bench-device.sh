@@ -33,21 +33,15 @@ write_json() {
 }
 
 main() {
-	local kernel spanctl built options=() ko log=$CACHE/bench-device-$SERIES.log accel
-	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
-	eval "$kernel"
-	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
-	built=$(TORTURE=1 "$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
-	for ko in spanalloc spanalloc_bench; do
-		options+=(--ko "$(grep "/$ko\.ko\$" <<<"$built")")
-	done
+	local options=() log=$CACHE/bench-device-$SERIES.log accel
+	prepare_guest
+	options+=(--ko "$(ko spanalloc)" --ko "$(ko spanalloc_bench)")
 	accel=$("$VM_DIR/accel.sh" "$ARCH" "$IMAGE")
 	printf '# Linux %s, %s, QEMU %s\n' "$RELEASE" "$(host_cpu)" "$accel"
 	[[ $accel = *kvm* ]] ||
 		echo '# no KVM: emulated memory management distorts these figures'
 	"$VM_DIR/boot.sh" --series "$SERIES" "${options[@]}" \
-		--add "$(dirname "$spanctl")/device_bench:/bin/device_bench" \
+		--add "$TOOLS/device_bench:/bin/device_bench" \
 		--init "$VM_DIR/guest-bench.sh" --quiet --mem "${MEM:-1024}" \
 		--timeout "${TIMEOUT:-1800}" --log "$log"
 	write_json "$log" "$accel"

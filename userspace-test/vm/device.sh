@@ -17,27 +17,19 @@ SERIES=${SERIES:-6.1}
 DISK_MIB=16
 
 main() {
-	local spanctl tools built kernel disk programs kos=() ko
-	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
-	eval "$kernel"
-	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
-	built=$(TORTURE=1 "$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
+	local programs kos=() item
+	prepare_guest
 	# The importer is not there in a kernel without dma-bufs.
-	while read -r ko; do
-		kos+=(--ko "$ko")
-	done < <(grep -E '/spanalloc(_importer)?\.ko$' <<<"$built")
-	tools=$(dirname "$spanctl")
-	programs=(--add "$tools/device_test:/bin/device_test")
+	while read -r item; do
+		kos+=(--ko "$item")
+	done < <(ko 'spanalloc(_importer)?')
+	programs=(--add "$TOOLS/device_test:/bin/device_test")
 	# The guest's script insists on it there.
 	[[ $ARCH != x86_64 ]] ||
-		programs+=(--add "$tools/device_test32:/bin/device_test32")
-	disk=$(mktemp)
-	# shellcheck disable=SC2064 # the name is known now
-	trap "rm -f '$disk'" EXIT
-	truncate -s "${DISK_MIB}M" "$disk"
+		programs+=(--add "$TOOLS/device_test32:/bin/device_test32")
+	scratch_disk "$DISK_MIB"
 	"$VM_DIR/boot.sh" --series "$SERIES" "${kos[@]}" "${programs[@]}" \
-		--append swiotlb=8192,force --init "$VM_DIR/guest-device.sh" --disk "$disk" --quiet \
+		--append swiotlb=8192,force --init "$VM_DIR/guest-device.sh" --disk "$DISK" --quiet \
 		${MEM:+--mem "$MEM"} --timeout "${TIMEOUT:-1800}" --log "$CACHE/device-$SERIES.log"
 }
 

@@ -16,14 +16,9 @@ SERIES=${SERIES:-6.1-debug}
 CASES=${CASES:-}
 
 main() {
-	local spanctl built kernel
-	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
-	eval "$kernel"
-	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
-	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
-	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
-		--add "$(dirname "$spanctl")/fail_nth:/bin/fail_nth" \
+	prepare_guest
+	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(ko spanalloc)" \
+		--add "$TOOLS/fail_nth:/bin/fail_nth" \
 		--add "$VM_DIR/explain-log.awk:/lib/spanalloc/explain-log.awk" \
 		--init "$VM_DIR/guest-failnth.sh" --quiet \
 		--append "log_buf_len=16M${CASES:+ failnth_cases=$CASES}" \

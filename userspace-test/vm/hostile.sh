@@ -20,22 +20,15 @@ SECONDS_OF_IT=${HOSTILE_SECONDS:-60}
 DISK_MIB=16
 
 main() {
-	local spanctl built kernel disk append
+	local append
 	[[ $SECONDS_OF_IT =~ ^[1-9][0-9]*$ ]] ||
 		die "HOSTILE_SECONDS is a number, not '$SECONDS_OF_IT'"
-	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
-	eval "$kernel"
-	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
-	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
-	disk=$(mktemp)
-	# shellcheck disable=SC2064 # the name is known now
-	trap "rm -f '$disk'" EXIT
-	truncate -s "${DISK_MIB}M" "$disk"
+	prepare_guest
+	scratch_disk "$DISK_MIB"
 	append="hostile_seconds=$SECONDS_OF_IT hostile_seed=${SEED:-$RANDOM$RANDOM}"
-	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
-		--add "$(dirname "$spanctl")/span_hostile:/bin/span_hostile" \
-		--init "$VM_DIR/guest-hostile.sh" --disk "$disk" --quiet --mem "${MEM:-1024}" \
+	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(ko spanalloc)" \
+		--add "$TOOLS/span_hostile:/bin/span_hostile" \
+		--init "$VM_DIR/guest-hostile.sh" --disk "$DISK" --quiet --mem "${MEM:-1024}" \
 		--append "$append${ONE:+ hostile_one=$ONE}" \
 		--timeout "${TIMEOUT:-$((SECONDS_OF_IT * 12 + 600))}" --log "$CACHE/hostile-$SERIES.log"
 }

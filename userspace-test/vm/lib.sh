@@ -58,3 +58,30 @@ build_spanctl() {
 	fi
 	printf '%s\n' "$dir/$build/spanctl"
 }
+
+# prepare_guest: everything that a guest of the kernel $SERIES is made of. Sets what kernel.sh
+# tells (RELEASE, IMAGE, ARCH and so on), TOOLS, the folder of the static programs, and BUILT,
+# the paths of the modules, those of kunit/torture too.
+prepare_guest() {
+	local kernel spanctl
+	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
+	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
+	eval "$kernel"
+	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
+	# shellcheck disable=SC2034
+	TOOLS=$(dirname "$spanctl")
+	BUILT=$(TORTURE=1 "$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
+}
+
+# ko NAMES: the path of a module in BUILT, or of those that the expression means; fails if
+# there is none.
+ko() {
+	grep -E "/($1)\.ko\$" <<<"$BUILT"
+}
+
+# scratch_disk MIB: sets DISK, an empty image that is gone when the script ends.
+scratch_disk() {
+	DISK=$(mktemp)
+	trap 'rm -f "$DISK"' EXIT
+	truncate -s "${1}M" "$DISK"
+}

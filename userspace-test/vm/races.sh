@@ -14,18 +14,12 @@ set -euo pipefail
 SERIES=${SERIES:-6.1}
 
 main() {
-	local kernel spanctl built options=() ko
-	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
-	eval "$kernel"
-	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
-	built=$(TORTURE=1 "$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
-	for ko in spanalloc spanalloc_rendezvous; do
-		options+=(--ko "$(grep "/$ko\.ko\$" <<<"$built")")
-	done
+	local options=()
+	prepare_guest
+	options+=(--ko "$(ko spanalloc)" --ko "$(ko spanalloc_rendezvous)")
 	[[ -z ${CASES:-} ]] || options+=(--append "race_cases=$CASES")
 	"$VM_DIR/boot.sh" --series "$SERIES" "${options[@]}" \
-		--add "$(dirname "$spanctl")/span_race:/bin/span_race" \
+		--add "$TOOLS/span_race:/bin/span_race" \
 		--init "$VM_DIR/guest-races.sh" --quiet --mem "${MEM:-1024}" \
 		--timeout "${TIMEOUT:-900}" --log "$CACHE/races-$SERIES.log"
 }

@@ -13,15 +13,10 @@ set -euo pipefail
 SERIES=${SERIES:-6.1}
 
 main() {
-	local spanctl built kernel
-	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
-	eval "$kernel"
-	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
-	built=$("$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
-	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(head -n 1 <<<"$built")" \
-		--add "$spanctl:/bin/spanctl" --add "$(dirname "$spanctl")/json_check:/bin/json_check" \
-		--add "$(dirname "$spanctl")/readme_example:/bin/readme_example" \
+	prepare_guest
+	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(ko spanalloc)" \
+		--add "$TOOLS/spanctl:/bin/spanctl" --add "$TOOLS/json_check:/bin/json_check" \
+		--add "$TOOLS/readme_example:/bin/readme_example" \
 		--add "$VM_DIR/guest-spanctl-lib.sh:/guest/spanctl-lib.sh" \
 		--init "$VM_DIR/guest-spanctl.sh" --quiet --timeout "${TIMEOUT:-300}" \
 		--log "$CACHE/spanctl-$SERIES.log"

@@ -25,21 +25,13 @@ default_mem() {
 }
 
 main() {
-	local spanctl built kernel disk
 	[[ $SECONDS_OF_LOAD =~ ^[1-9][0-9]*$ ]] || die "STRESS_SECONDS is a number, not '$SECONDS_OF_LOAD'"
-	"$VM_DIR/deps.sh" build user vm || die "tools are missing"
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES") || die "no kernel $SERIES"
-	eval "$kernel"
-	spanctl=$(build_spanctl "$ARCH") || die "the tools for the guest do not build"
-	built=$(TORTURE=1 "$VM_DIR/build-module.sh" "$SERIES") || die "the module does not build"
-	disk=$(mktemp)
-	# shellcheck disable=SC2064 # the name is known now
-	trap "rm -f '$disk'" EXIT
-	truncate -s "${DISK_MIB}M" "$disk"
-	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(grep '/spanalloc\.ko$' <<<"$built")" \
-		--ko "$(grep '/spanalloc_torture\.ko$' <<<"$built")" \
-		--add "$(dirname "$spanctl")/span_stress:/bin/span_stress" \
-		--init "$VM_DIR/guest-stress.sh" --disk "$disk" --quiet \
+	prepare_guest
+	scratch_disk "$DISK_MIB"
+	"$VM_DIR/boot.sh" --series "$SERIES" --ko "$(ko spanalloc)" \
+		--ko "$(ko spanalloc_torture)" \
+		--add "$TOOLS/span_stress:/bin/span_stress" \
+		--init "$VM_DIR/guest-stress.sh" --disk "$DISK" --quiet \
 		--mem "${MEM:-$(default_mem)}" --append "stress_seconds=$SECONDS_OF_LOAD" \
 		--timeout "${TIMEOUT:-$((SECONDS_OF_LOAD + 900))}" --log "$CACHE/stress-$SERIES.log"
 }
