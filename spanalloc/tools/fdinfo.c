@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "fdinfo.h"
 #include "spanctl.h"
 
@@ -130,16 +131,12 @@ static void read_command(int process, char command[FDINFO_NAME_SIZE])
 
 static bool add(struct fdinfo_list *list, const struct fdinfo *entry)
 {
-	size_t room = list->room ? 2 * list->room : 64;
-	struct fdinfo *entries;
+	struct fdinfo *entries = array_room(list->entries, list->nentries, &list->room,
+					    sizeof(*entry));
 
-	if (list->nentries == list->room) {
-		entries = realloc(list->entries, room * sizeof(*entries));
-		if (!entries)
-			return false;
-		list->entries = entries;
-		list->room = room;
-	}
+	if (!entries)
+		return false;
+	list->entries = entries;
 	list->entries[list->nentries++] = *entry;
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "spans.h"
 
 #define HEADING "base pages state released owner"
@@ -69,16 +70,12 @@ static bool parse_line(char *line, struct span_entry *entry)
 
 static bool add(struct span_list *list, const struct span_entry *entry)
 {
-	size_t room = list->room ? 2 * list->room : 256;
-	struct span_entry *entries;
+	struct span_entry *entries = array_room(list->entries, list->nentries, &list->room,
+						sizeof(*entry));
 
-	if (list->nentries == list->room) {
-		entries = realloc(list->entries, room * sizeof(*entries));
-		if (!entries)
-			return false;
-		list->entries = entries;
-		list->room = room;
-	}
+	if (!entries)
+		return false;
+	list->entries = entries;
 	list->entries[list->nentries++] = *entry;
 	list->end = entry->base + entry->npages;
 	return true;
