@@ -68,7 +68,7 @@ static int run_pairs(unsigned long length, unsigned int flags, unsigned int n)
 
 static int measure(unsigned long length, unsigned int flags, unsigned long *result)
 {
-	unsigned int n = max(PAGES_A_TIME / (unsigned int)length, 1U), i;
+	unsigned int n = max(PAGES_A_TIME / length, 1UL), i;
 	u64 start;
 	int err;
 
@@ -91,6 +91,8 @@ static int __init bench_init(void)
 	int err;
 
 	for (i = 0; i < npages; i++) {
+		if (!pages[i])
+			return -EINVAL;
 		err = measure(pages[i], 0, &ns[i]);
 		if (!err)
 			err = measure(pages[i], SPANALLOC_ZERO, &ns_zero[i]);
