@@ -100,7 +100,11 @@ static void lock_claim(struct claim *claim)
 static void unlock_claim(struct claim *claim)
 	__releases(&claim->heap->lock)
 {
+	bool wake = span_heap_settle(claim->heap);
+
 	spin_unlock_irqrestore(&claim->heap->lock, claim->irqflags);
+	if (wake)
+		span_heap_wake(claim->heap);
 }
 
 /**
@@ -253,7 +257,7 @@ static int take_granule(struct claim *claim, struct span_block *block)
 		return -EINTR;
 	if (claim->request->flags & SPANALLOC_ZERO)
 		flags |= SPAN_TAKE_ZERO;
-	span_heap_release_excess(heap);
+	span_scavenger_before_take(heap);
 	err = heap->backing->take(heap->backing_priv, block, heap->granule_order,
 				  heap->nid, gfp, flags);
 	if (err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge(heap, 1))

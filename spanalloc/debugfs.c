@@ -66,6 +66,14 @@ static int stats_show(struct seq_file *m, void *unused)
 	SHOW(backed_scattered);
 	SHOW(backing_races);
 	SHOW(scavenged_pages);
+	SHOW(scavenged_inline_pages);
+	SHOW(scavenged_reclaim_pages);
+	SHOW(scavenge_steps);
+	SHOW(scavenge_ns);
+	SHOW(goal_pages);
+	SHOW(demand_pages);
+	SHOW(kept_pages);
+	SHOW(kept_reused_pages);
 #undef SHOW
 	seq_printf(m, "%-20s %u\n", "fragmentation_permille",
 		   spanalloc_fragmentation(&stats));

@@ -70,6 +70,8 @@ static int check_attr(const struct spanalloc_attr *attr)
 		return -EINVAL;
 	if (attr->retain_percent < SPANALLOC_RETAIN_ALL || attr->retain_percent > 1000000)
 		return -EINVAL;
+	if (attr->pace_permille > 1000)
+		return -EINVAL;
 	return 0;
 }
 
@@ -103,6 +105,8 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	limit = attr->max_pages ? : SPAN_HEAP_PAGES_MAX;
 	heap->max_pages = round_down(limit, span_heap_granule_pages(heap));
 	heap->retain_percent = attr->retain_percent;
+	heap->window_ms = attr->window_ms;
+	heap->pace_permille = attr->pace_permille ? : SPANALLOC_PACE_DEFAULT;
 	heap->backing = backing;
 	heap->backing_priv = backing_priv;
 	spin_lock_init(&heap->lock);
@@ -272,6 +276,7 @@ int span_heap_free(struct span_heap *heap, struct span *span)
 {
 	struct span_spares unused = { };
 	unsigned long irqflags;
+	bool wake = false;
 	int err;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
@@ -282,8 +287,11 @@ int span_heap_free(struct span_heap *heap, struct span *span)
 		heap->stat.frees++;
 		if (span_space_coalesce(heap, span, &unused))
 			heap->stat.merges_in_place++;
+		wake = span_heap_settle(heap);
 	}
 	spin_unlock_irqrestore(&heap->lock, irqflags);
+	if (wake)
+		span_heap_wake(heap);
 	span_spares_drop(&unused);
 	return err;
 }

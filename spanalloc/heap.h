@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "backing.h"
+#include "demand.h"
 #include "span.h"
 #include "treap.h"
 
@@ -27,6 +28,22 @@ struct dentry;
 #define SPAN_HEAP_PAGES_MAX	BIT(40)
 
 /**
+ * struct span_keeper_ops - what a heap's scavenger needs of its surroundings
+ * @now: a clock in ns that never goes back. Called with or without the heap's lock
+ * @wake: have span_scavenger_step() called in @delay ns. Called without the
+ *        heap's lock, wherever the heap's users may free
+ * @idle: the heap's idle pages went up by @npages, or down. Called with the
+ *        heap's lock held
+ *
+ * @priv is the heap's keeper_priv.
+ */
+struct span_keeper_ops {
+	u64 (*now)(void *priv);
+	void (*wake)(void *priv, u64 delay);
+	void (*idle)(void *priv, long npages);
+};
+
+/**
  * struct span_heap - an address space of pages and who holds which of them
  * @name: unique name (invariant after create)
  * @granule_order: log2 of the pages of a granule (invariant after create)
@@ -34,6 +51,11 @@ struct dentry;
  * @max_pages: the address space ends here, a multiple of a granule (invariant
  *             after create)
  * @retain_percent: see struct spanalloc_attr (invariant after create)
+ * @window_ms: see struct spanalloc_attr (invariant after create)
+ * @pace_permille: see struct spanalloc_attr (invariant after create)
+ * @keeper: the scavenger's surroundings; NULL: there is no scavenger, and no
+ *          clock (set once, before the heap is used)
+ * @keeper_priv: handed to @keeper
  * @backing: where granules come from (invariant after create)
  * @backing_priv: handed to @backing (invariant after create)
  * @drain: if set, called without locks before an allocation that may sleep
@@ -53,6 +75,12 @@ struct dentry;
  * @in_use_spans: number of spans in use
  * @backed_granules: granules that are backed
  * @scattered_granules: of these, those made of single pages
+ * @demand: what was needed lately
+ * @kept_granules: idle granules that were kept for the demand alone when the
+ *                 newest epoch of @demand began
+ * @needed_granules: granules that were needed then
+ * @idle_told: idle granules that @keeper was told of last; readable without the lock
+ * @armed: the scavenger is awake, or will be woken
  * @changes: goes up with every change, so that a check in batches can tell
  *           whether its sums mean anything
  * @damaged: an invariant was found broken; the heap refuses further work
@@ -64,6 +92,10 @@ struct span_heap {
 	int nid;
 	unsigned long max_pages;
 	int retain_percent;
+	unsigned int window_ms;
+	unsigned int pace_permille;
+	const struct span_keeper_ops *keeper;
+	void *keeper_priv;
 	const struct span_backing_ops *backing;
 	void *backing_priv;
 	void (*drain)(void *priv);
@@ -81,6 +113,11 @@ struct span_heap {
 	unsigned long in_use_spans;
 	unsigned long backed_granules;
 	unsigned long scattered_granules;
+	struct span_demand demand;
+	unsigned long kept_granules;
+	unsigned long needed_granules;
+	unsigned long idle_told;
+	bool armed;
 	u64 changes;
 	bool damaged;
 	struct spanalloc_stats stat;
@@ -148,6 +185,23 @@ static inline unsigned long span_heap_granule_pages(const struct span_heap *heap
 	return 1UL << heap->granule_order;
 }
 
+/* Granules that are backed and not idle. */
+static inline unsigned long span_heap_needed(const struct span_heap *heap)
+{
+	return heap->backed_granules - heap->treap.ngranules_idle;
+}
+
+/* Pages that somebody has or is about to have. */
+static inline unsigned long span_heap_used(const struct span_heap *heap)
+{
+	return heap->in_use_pages + heap->claimed_pages;
+}
+
+static inline unsigned long span_heap_idle_pages(const struct span_heap *heap)
+{
+	return heap->treap.ngranules_idle << heap->granule_order;
+}
+
 /* heap.c: life of a heap, freeing, splitting, looking up; claim.c: allocation */
 struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 				   const struct span_backing_ops *backing,
@@ -166,9 +220,17 @@ struct span *span_heap_lookup(struct span_heap *heap, unsigned long page);
 struct page *span_heap_run(struct span_heap *heap, const struct span *span,
 			   unsigned long index, unsigned long *npages);
 
-/* scavenge.c */
+/* scavenge.c: giving memory back */
 unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages);
-void span_heap_release_excess(struct span_heap *heap);
+
+/* scavenger.c: when to do so */
+#define SPAN_SCAVENGER_REST	U64_MAX
+
+void span_scavenger_attach(struct span_heap *heap, const struct span_keeper_ops *keeper,
+			   void *priv);
+u64 span_scavenger_step(struct span_heap *heap);
+void span_scavenger_before_take(struct span_heap *heap);
+unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npages);
 
 /* inspect.c: statistics, walk, check */
 void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats);

@@ -39,8 +39,10 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 {
 	const struct span_treap_node *root;
 	unsigned long irqflags;
+	struct span_goal goal;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
+	goal = span_heap_goal(heap);
 	*stats = heap->stat;
 	root = rb_entry_safe(heap->treap.root.rb_node, struct span_treap_node, rb);
 	stats->address_pages = heap->arenas.npages;
@@ -57,6 +59,9 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 	stats->metadata_bytes = sizeof(*heap) + span_arenas_bytes(&heap->arenas) +
 				(heap->scattered_granules << heap->granule_order) *
 				sizeof(struct page *);
+	stats->goal_pages = min(goal.keep, heap->max_pages);
+	stats->demand_pages = span_demand_granules(&heap->demand) << heap->granule_order;
+	stats->kept_pages = heap->kept_granules << heap->granule_order;
 	stats->tree_inserts = heap->treap.ninserts;
 	stats->tree_erases = heap->treap.nerases;
 	spin_unlock_irqrestore(&heap->lock, irqflags);

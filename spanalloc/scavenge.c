@@ -34,12 +34,18 @@
  * struct batch - what one hold of the lock detached
  * @below: only granules that end at or below this page are looked at; moves down
  * @wanted: granules to detach, still
+ * @counter: counts the pages as well, or NULL
+ * @try: do not wait for the lock
+ * @busy: somebody else had the lock
  * @n: granules detached
  * @block: their pages
  */
 struct batch {
 	unsigned long below;
 	unsigned long wanted;
+	u64 *counter;
+	bool try;
+	bool busy;
 	unsigned int n;
 	struct span_block block[SCAVENGE_DETACH];
 };
@@ -84,6 +90,8 @@ static void detach_from(struct span_heap *heap, struct span_treap_node *node,
 	span_treap_mutate(&heap->treap, node, lose_granules, &lost);
 	heap->backed_granules -= lost.ngranules_idle;
 	heap->stat.scavenged_pages += lost.nreleased;
+	if (batch->counter)
+		*batch->counter += lost.nreleased;
 	heap->changes++;
 }
 
@@ -96,7 +104,12 @@ static bool detach_batch(struct span_heap *heap, struct batch *batch)
 	unsigned long irqflags;
 
 	batch->n = 0;
-	spin_lock_irqsave(&heap->lock, irqflags);
+	if (!batch->try) {
+		spin_lock_irqsave(&heap->lock, irqflags);
+	} else if (!spin_trylock_irqsave(&heap->lock, irqflags)) {
+		batch->busy = true;
+		return false;
+	}
 	while (!heap->damaged && look && batch->wanted && batch->n < SCAVENGE_DETACH) {
 		node = span_treap_last_below(&heap->treap, batch->below, filter);
 		if (!node)
@@ -105,68 +118,94 @@ static bool detach_batch(struct span_heap *heap, struct batch *batch)
 		if (look)
 			detach_from(heap, node, batch, &look);
 	}
+	span_heap_settle(heap);
 	spin_unlock_irqrestore(&heap->lock, irqflags);
 	return node && batch->wanted;
 }
 
+/* Detach and give back, a batch at a time. Returns the number of pages. */
+static unsigned long release(struct span_heap *heap, struct batch *batch)
+{
+	unsigned long done = 0;
+	unsigned int i;
+	bool more;
+
+	do {
+		more = detach_batch(heap, batch);
+		for (i = 0; i < batch->n; i++)
+			heap->backing->give(heap->backing_priv, &batch->block[i],
+					    heap->granule_order);
+		done += (unsigned long)batch->n << heap->granule_order;
+		cond_resched();
+	} while (more);
+	return done;
+}
+
+static unsigned long granules_of(const struct span_heap *heap, unsigned long npages)
+{
+	unsigned long step = span_heap_granule_pages(heap);
+
+	return npages / step + !!(npages % step);
+}
+
 /**
- * span_heap_scavenge() - give idle memory back to where it came from
+ * span_heap_release() - give idle memory back to where it came from
  * @heap: the heap
  * @npages: pages to give back at least, if so many are idle; rounded up to whole
  *          granules; ~0UL gives back all
+ * @counter: a statistic that counts these pages, besides scavenged_pages; or NULL
  *
  * Placement is not disturbed: the free spans stay what and where they are. What
- * becomes idle above the position of a scavenge that is under way waits for the
+ * becomes idle above the position of a release that is under way waits for the
  * next.
+ *
+ * Context: may sleep; without the heap's lock.
+ * Return: number of pages given back.
+ */
+unsigned long span_heap_release(struct span_heap *heap, unsigned long npages,
+				u64 *counter)
+{
+	struct batch batch = {
+		.below = ~0UL, .wanted = granules_of(heap, npages), .counter = counter,
+	};
+
+	might_sleep();
+	return npages ? release(heap, &batch) : 0;
+}
+
+/**
+ * span_heap_try_release() - the same, without waiting for the heap's lock
+ * @heap: the heap
+ * @npages: pages to give back at least, if so many are idle
+ * @counter: a statistic that counts these pages, besides scavenged_pages; or NULL
+ * @done: out: number of pages given back
+ *
+ * For the system's reclaim, which any allocation of memory can enter.
+ *
+ * Context: may sleep.
+ * Return: false if somebody else had the lock, so that there may be more.
+ */
+bool span_heap_try_release(struct span_heap *heap, unsigned long npages, u64 *counter,
+			   unsigned long *done)
+{
+	struct batch batch = {
+		.below = ~0UL, .wanted = granules_of(heap, npages), .counter = counter,
+		.try = true,
+	};
+
+	*done = npages ? release(heap, &batch) : 0;
+	return !batch.busy;
+}
+
+/**
+ * span_heap_scavenge() - give idle memory back because somebody says so
+ * @heap: the heap
+ * @npages: see span_heap_release()
  *
  * Context: may sleep; without the heap's lock.
  * Return: number of pages given back.
  */
 unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages)
 {
-	unsigned long step = span_heap_granule_pages(heap), done = 0;
-	struct batch batch = {
-		.below = ~0UL,
-		.wanted = npages / step + !!(npages % step),
-	};
-	unsigned int i;
-	bool more;
-
-	might_sleep();
-	if (!npages)
-		return 0;
-	do {
-		more = detach_batch(heap, &batch);
-		for (i = 0; i < batch.n; i++)
-			heap->backing->give(heap->backing_priv, &batch.block[i],
-					    heap->granule_order);
-		done += batch.n * step;
-		cond_resched();
-	} while (more);
-	return done;
-}
-
-/**
- * span_heap_release_excess() - give back what is idle above the heap's share
- * @heap: the heap
- *
- * To be called before more memory is taken. What is claimed counts as in use: its
- * granules are about to be.
- *
- * Context: may sleep; without the heap's lock.
- */
-void span_heap_release_excess(struct span_heap *heap)
-{
-	unsigned long idle, keep, used, irqflags;
-
-	if (heap->retain_percent < 0)
-		return;
-	spin_lock_irqsave(&heap->lock, irqflags);
-	idle = heap->treap.ngranules_idle << heap->granule_order;
-	used = heap->in_use_pages + heap->claimed_pages;
-	spin_unlock_irqrestore(&heap->lock, irqflags);
-	keep = used / 100 * heap->retain_percent +
-	       used % 100 * heap->retain_percent / 100;
-	if (idle > keep)
-		span_heap_scavenge(heap, idle - keep);
+	return span_heap_release(heap, npages, NULL);
 }

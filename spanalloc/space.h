@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The address space of a heap: carving spans out of free ones, coalescing,
- * growing. Between heap.c, scavenge.c and inspect.c; see space.c.
+ * growing; how much idle memory is kept. Between heap.c, claim.c, scavenge.c,
+ * scavenger.c and inspect.c; see space.c and scavenger.c.
  */
 #ifndef _SPANALLOC_SPACE_H
 #define _SPANALLOC_SPACE_H
@@ -57,6 +58,25 @@ int span_space_plan(struct span_heap *heap, const struct span_treap_window *wind
 int span_space_prepare(struct span_heap *heap, struct span_growth *growth, gfp_t gfp);
 bool span_space_grow(struct span_heap *heap, struct span_growth *growth);
 void span_space_discard(struct span_growth *growth);
+
+/**
+ * struct span_goal - how much idle memory a heap is to keep
+ * @retain: idle pages that make up the share that it retains in any case
+ * @keep: idle pages that it keeps, for the share and for the demand
+ */
+struct span_goal {
+	unsigned long retain;
+	unsigned long keep;
+};
+
+unsigned long span_heap_release(struct span_heap *heap, unsigned long npages,
+				u64 *counter);
+bool span_heap_try_release(struct span_heap *heap, unsigned long npages, u64 *counter,
+			   unsigned long *done);
+
+struct span_goal span_heap_goal(struct span_heap *heap);
+bool span_heap_settle(struct span_heap *heap);
+void span_heap_wake(struct span_heap *heap);
 
 void span_heap_damage(struct span_heap *heap, const char *what);
 

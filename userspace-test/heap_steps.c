@@ -20,7 +20,7 @@ static enum hw_op_kind random_kind(struct rng *rng, bool shrinking)
 	if (roll < 90)
 		return OP_SCAVENGE;
 	if (roll < 92)
-		return OP_RELEASE_EXCESS;
+		return OP_BEFORE_TAKE;
 	if (roll < 93)
 		return OP_BAD_REQUEST;
 	return roll < 97 ? OP_FAIL_BLOCK : OP_FAIL_METADATA;
@@ -137,8 +137,8 @@ static bool do_op(const struct hw_op *op)
 		return !hw.nlive || hw_quarantine(at);
 	case OP_SCAVENGE:
 		return hw_scavenge(op->b % 4 ? op->a % (4 * hw.model.granule + 2) : ~0UL);
-	case OP_RELEASE_EXCESS:
-		return hw_release_excess();
+	case OP_BEFORE_TAKE:
+		return hw_before_take();
 	case OP_BAD_REQUEST:
 		return do_bad_request(op);
 	default:

@@ -295,11 +295,11 @@ bool hw_quarantine(size_t at)
 	return EXPECT_EQ(err, 0);
 }
 
-bool hw_release_excess(void)
+bool hw_before_take(void)
 {
 	say("release what is idle above the share");
-	span_heap_release_excess(hw.heap);
-	model_release_excess(&hw.model);
+	span_scavenger_before_take(hw.heap);
+	model_before_take(&hw.model);
 	return true;
 }
 

@@ -99,7 +99,7 @@ size_t hw_at(unsigned long base);
 bool hw_split(size_t at, unsigned long npages);
 bool hw_quarantine(size_t at);
 bool hw_scavenge(unsigned long npages);
-bool hw_release_excess(void);
+bool hw_before_take(void);
 
 /* The next request for a block, the n-th of the next operation, is refused. */
 void hw_fail_block(unsigned long nth);
@@ -131,7 +131,7 @@ enum hw_op_kind {
 	OP_SPLIT,
 	OP_QUARANTINE,
 	OP_SCAVENGE,
-	OP_RELEASE_EXCESS,
+	OP_BEFORE_TAKE,
 	OP_BAD_REQUEST,
 	OP_FAIL_BLOCK,		/* in the step that follows */
 	OP_FAIL_METADATA,

@@ -10,9 +10,10 @@
 #   treap                                     <linux/...> of trees and numbers only
 #   span                                      treap
 #   backing.h                                 nothing of ours
+#   demand                                    nothing of ours
 #   arena                                     span, backing.h
-#   heap.h                                    arena, span, treap, backing.h
-#   space.h heap.c space.c claim.c scavenge.c inspect.c   heap.h and below
+#   heap.h                                    arena, demand, span, treap, backing.h
+#   space.h heap.c space.c claim.c scavenge.c scavenger.c inspect.c   heap.h and below
 #   everything else                           heap.h and span.h, but nothing inside them
 
 set -uo pipefail
@@ -34,9 +35,10 @@ allowed() {
 	span.[ch]) echo 'span\.h|treap\.h' ;;
 	backing.h) echo 'none' ;;
 	arena.[ch]) echo 'arena\.h|span\.h|treap\.h|backing\.h' ;;
-	heap.h) echo '(arena|span|treap|backing)\.h' ;;
-	space.h | heap.c | space.c | claim.c | scavenge.c | inspect.c)
-		echo '(space|heap|arena|span|treap|backing)\.h' ;;
+	demand.[ch]) echo 'demand\.h' ;;
+	heap.h) echo '(arena|demand|span|treap|backing)\.h' ;;
+	space.h | heap.c | space.c | claim.c | scavenge.c | scavenger.c | inspect.c)
+		echo '(space|heap|arena|demand|span|treap|backing)\.h' ;;
 	backing.c) echo 'backing\.h|compat\.h' ;;
 	compat.h | internal.h) echo 'none' ;;
 	*.h) echo '(heap|span|backing|account|buffer|cache|internal|trace|mapping|handle|calls|device|registry|view|export)\.h' ;;

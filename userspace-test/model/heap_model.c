@@ -134,10 +134,10 @@ unsigned long model_scavenge(struct model *m, unsigned long npages)
 	return done;
 }
 
-/* What is idle above the share of @used pages goes back. */
+/* Of what is idle above the share of @used pages, two granules go back at most. */
 static void retain(struct model *m, unsigned long used)
 {
-	unsigned long idle = 0, keep, granule;
+	unsigned long idle = 0, keep, granule, bound = 2 * m->granule;
 
 	if (m->retain_percent < 0)
 		return;
@@ -146,10 +146,10 @@ static void retain(struct model *m, unsigned long used)
 			idle += m->granule;
 	keep = used * m->retain_percent / 100;
 	if (idle > keep)
-		model_scavenge(m, idle - keep);
+		model_scavenge(m, idle - keep < bound ? idle - keep : bound);
 }
 
-void model_release_excess(struct model *m)
+void model_before_take(struct model *m)
 {
 	retain(m, m->in_use);
 }

@@ -102,7 +102,7 @@ void model_split(struct model *m, unsigned long base, unsigned long npages,
 void model_quarantine(struct model *m, unsigned long npages);
 /* Returns the pages given back. */
 unsigned long model_scavenge(struct model *m, unsigned long npages);
-void model_release_excess(struct model *m);
+void model_before_take(struct model *m);
 
 /* The maximal free run, or the owner's run, that covers @page: [*@base, *@end). */
 void model_run(const struct model *m, unsigned long page, unsigned long *base,

@@ -23,8 +23,12 @@ struct span_heap;
 
 /* No limit on the address space of a heap but the pages of the machine. */
 #define SPANALLOC_NO_LIMIT	0
-/* Never release idle granules on allocation. */
+/* Keep all idle memory until somebody asks for it. */
 #define SPANALLOC_RETAIN_ALL	(-1)
+/* What suits most: the share kept, the window in ms, and the scavenger's pace. */
+#define SPANALLOC_RETAIN_DEFAULT	10
+#define SPANALLOC_WINDOW_DEFAULT	32000
+#define SPANALLOC_PACE_DEFAULT		10
 /* The granule order that fits this machine: that of a PMD, if the buddy allocator has it. */
 #define SPANALLOC_ORDER_DEFAULT	(~0U)
 
@@ -41,9 +45,15 @@ struct span_heap;
  *               that is more
  * @max_pages: address space ends here; rounded down to whole granules;
  *             SPANALLOC_NO_LIMIT means as many pages as the machine has
- * @retain_percent: before an allocation that may sleep backs a further granule,
- *                  idle granules above this share of the pages in use are
- *                  released; SPANALLOC_RETAIN_ALL keeps them all
+ * @retain_percent: idle memory up to this share of the recent peak of the pages
+ *                  in use is kept; what is above it is given back in the
+ *                  background, and some of it before an allocation that may sleep
+ *                  backs a further granule. 0 keeps nothing, window or not;
+ *                  SPANALLOC_RETAIN_ALL keeps everything
+ * @window_ms: memory that was needed within this time is kept as well, if it is
+ *             likely to be needed again; 0: only the present counts
+ * @pace_permille: the share of one CPU that giving back in the background may
+ *                 take, in thousandths, at most 1000; 0 means SPANALLOC_PACE_DEFAULT
  * @tree_seed: seed of the tree's priorities, for tests; 0 draws a random one
  */
 struct spanalloc_attr {
@@ -53,6 +63,8 @@ struct spanalloc_attr {
 	unsigned long arena_pages;
 	unsigned long max_pages;
 	int retain_percent;
+	unsigned int window_ms;
+	unsigned int pace_permille;
 	u64 tree_seed;
 };
 
@@ -96,6 +108,17 @@ struct spanalloc_attr {
  * @backed_scattered: of these, those made of single pages
  * @backing_races: granules taken but given back, another claim was faster
  * @scavenged_pages: pages returned to the buddy allocator
+ * @scavenged_inline_pages: of these, those that an allocation gave back before it
+ *                          backed a granule
+ * @scavenged_reclaim_pages: of these, those that the system asked for
+ * @scavenge_steps: times that the background scavenger looked at the heap
+ * @scavenge_ns: time that it spent giving back
+ * @goal_pages: idle pages that the heap keeps from it at the moment
+ * @demand_pages: pages of granules that are likely to be needed again soon
+ * @kept_pages: idle pages that were kept for that reason alone, when the present
+ *              epoch of the window began
+ * @kept_reused_pages: pages so kept that were needed again, and so neither given
+ *                     back nor taken
  */
 struct spanalloc_stats {
 	u64 address_pages;
@@ -131,6 +154,14 @@ struct spanalloc_stats {
 	u64 backed_scattered;
 	u64 backing_races;
 	u64 scavenged_pages;
+	u64 scavenged_inline_pages;
+	u64 scavenged_reclaim_pages;
+	u64 scavenge_steps;
+	u64 scavenge_ns;
+	u64 goal_pages;
+	u64 demand_pages;
+	u64 kept_pages;
+	u64 kept_reused_pages;
 };
 
 /**
