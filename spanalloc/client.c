@@ -37,6 +37,7 @@
 #include "compat.h"
 #include "heap.h"
 #include "internal.h"
+#include "keeper.h"
 
 /* Address space is added in steps of this many bytes, unless told otherwise. */
 #define ARENA_BYTES_DEFAULT	(64UL << 20)
@@ -127,12 +128,19 @@ struct span_heap *spanalloc_heap_create(const struct spanalloc_attr *attr)
 	heap = span_heap_create(&resolved, &span_buddy_backing, NULL);
 	if (IS_ERR(heap))
 		return heap;
+	err = span_keeper_add(heap);
+	if (err)
+		goto destroy_heap;
 	err = registry_add(heap);
-	if (err) {
-		span_heap_destroy(heap);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto remove_keeper;
 	return heap;
+
+remove_keeper:
+	span_keeper_remove(heap);
+destroy_heap:
+	span_heap_destroy(heap);
+	return ERR_PTR(err);
 }
 EXPORT_SYMBOL_SPANALLOC(spanalloc_heap_create);
 
@@ -157,6 +165,7 @@ void spanalloc_heap_destroy(struct span_heap *heap)
 		return;
 	}
 	registry_remove(heap);
+	span_keeper_remove(heap);
 	span_heap_destroy(heap);
 }
 EXPORT_SYMBOL_SPANALLOC(spanalloc_heap_destroy);

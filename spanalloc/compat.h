@@ -9,6 +9,10 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
 #include <linux/version.h>
 
 #ifndef CONFIG_64BIT
@@ -62,6 +66,80 @@ static inline void span_vm_flags_mod(struct vm_area_struct *vma,
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
 #else
 	vm_flags_mod(vma, set, clear);
+#endif
+}
+
+/*
+ * 6.7 took shrinkers out of their owners' hands. Both ways: make one, fill in
+ * count_objects, scan_objects, batch and seeks, register it, delete it.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+struct span_shrinker {
+	struct shrinker shrinker;
+	void *owner;
+};
+
+static inline struct shrinker *span_shrinker_new(const char *name, void *owner)
+{
+	struct span_shrinker *made = kzalloc(sizeof(*made), GFP_KERNEL);
+
+	if (!made)
+		return NULL;
+	made->owner = owner;
+	return &made->shrinker;
+}
+
+static inline void *span_shrinker_owner(struct shrinker *shrinker)
+{
+	return container_of(shrinker, struct span_shrinker, shrinker)->owner;
+}
+
+static inline int span_shrinker_register(struct shrinker *shrinker, const char *name)
+{
+	return register_shrinker(shrinker, "spanalloc-%s", name);
+}
+
+static inline void span_shrinker_delete(struct shrinker *shrinker)
+{
+	/* Does nothing to one that was not registered. */
+	unregister_shrinker(shrinker);
+	kfree(container_of(shrinker, struct span_shrinker, shrinker));
+}
+#else
+static inline struct shrinker *span_shrinker_new(const char *name, void *owner)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "spanalloc-%s", name);
+
+	if (shrinker)
+		shrinker->private_data = owner;
+	return shrinker;
+}
+
+static inline void *span_shrinker_owner(struct shrinker *shrinker)
+{
+	return shrinker->private_data;
+}
+
+static inline int span_shrinker_register(struct shrinker *shrinker, const char *name)
+{
+	shrinker_register(shrinker);
+	return 0;
+}
+
+static inline void span_shrinker_delete(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#endif
+
+/* 6.4 gave this a name: reclaim that is under way has got so many pages. */
+static inline void span_account_reclaimed(unsigned long npages)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+	if (current->reclaim_state)
+		current->reclaim_state->reclaimed_slab += npages;
+#else
+	mm_account_reclaimed_pages(npages);
 #endif
 }
 

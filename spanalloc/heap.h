@@ -228,9 +228,11 @@ unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages);
 
 void span_scavenger_attach(struct span_heap *heap, const struct span_keeper_ops *keeper,
 			   void *priv);
+void span_scavenger_detach(struct span_heap *heap);
 u64 span_scavenger_step(struct span_heap *heap);
 void span_scavenger_before_take(struct span_heap *heap);
 unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npages);
+unsigned long span_scavenger_purge(struct span_heap *heap);
 
 /* inspect.c: statistics, walk, check */
 void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats);

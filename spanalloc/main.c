@@ -10,6 +10,7 @@
 #include "buffer.h"
 #include "compat.h"
 #include "internal.h"
+#include "keeper.h"
 #include "span.h"
 
 #define SPAN_VERSION_STRING __stringify(SPAN_VERSION_MAJOR) "." \
@@ -34,10 +35,20 @@ module_param(max_pages, ulong, 0444);
 MODULE_PARM_DESC(max_pages,
 		 "limit of the default heap in pages; 0 (default): half of the memory");
 
-static int retain_percent = SPANALLOC_RETAIN_ALL;
+static int retain_percent = SPANALLOC_RETAIN_DEFAULT;
 module_param(retain_percent, int, 0444);
 MODULE_PARM_DESC(retain_percent,
-		 "before the default heap takes more memory, it returns idle memory above this share of the pages in use; -1 (default): none");
+		 "the default heap keeps idle memory up to this share of the recent peak of the pages in use (default: 10); -1: all");
+
+static uint window_ms = SPANALLOC_WINDOW_DEFAULT;
+module_param(window_ms, uint, 0444);
+MODULE_PARM_DESC(window_ms,
+		 "the default heap keeps what it needed within this time as well, if it is likely to need it again (default: 32000); 0: nothing");
+
+static uint pace_permille = SPANALLOC_PACE_DEFAULT;
+module_param(pace_permille, uint, 0444);
+MODULE_PARM_DESC(pace_permille,
+		 "share of one CPU that the default heap may spend on giving memory back, in thousandths (default: 10)");
 
 static int __init span_module_init(void)
 {
@@ -48,6 +59,8 @@ static int __init span_module_init(void)
 		.arena_pages = arena_pages,
 		.max_pages = max_pages ? : min(totalram_pages() / 2, DEVICE_PAGES_MAX),
 		.retain_percent = retain_percent,
+		.window_ms = window_ms,
+		.pace_permille = pace_permille,
 	};
 	struct spanalloc_stats stats;
 	int err;
@@ -59,10 +72,13 @@ static int __init span_module_init(void)
 	err = span_cache_init();
 	if (err)
 		return err;
+	err = span_keeper_init();
+	if (err)
+		goto exit_cache;
 	span_debugfs_init();
 	err = span_client_init(&attr);
 	if (err == -EINVAL)
-		pr_err("spanalloc: granule_order, arena_pages, max_pages or retain_percent makes no sense\n");
+		pr_err("spanalloc: granule_order, arena_pages, max_pages, retain_percent or pace_permille makes no sense\n");
 	if (err)
 		goto exit_debugfs;
 	err = span_device_init(spanalloc_default_heap());
@@ -77,6 +93,8 @@ exit_client:
 	span_client_exit();
 exit_debugfs:
 	span_debugfs_exit();
+	span_keeper_exit();
+exit_cache:
 	span_cache_exit();
 	return err;
 }
@@ -86,6 +104,7 @@ static void __exit span_module_exit(void)
 	span_device_exit();
 	span_client_exit();
 	span_debugfs_exit();
+	span_keeper_exit();
 	span_cache_exit();
 }
 

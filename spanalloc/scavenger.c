@@ -179,6 +179,19 @@ void span_scavenger_attach(struct span_heap *heap, const struct span_keeper_ops 
 	span_demand_start(&heap->demand, keeper->now(priv), 0, 0);
 }
 
+/**
+ * span_scavenger_detach() - take a heap's scavenger away
+ * @heap: a heap that nobody uses any more; the keeper calls no step again
+ *
+ * Context: any; without the heap's lock.
+ */
+void span_scavenger_detach(struct span_heap *heap)
+{
+	heap->keeper->idle(heap->keeper_priv, -(long)(heap->idle_told << heap->granule_order));
+	heap->idle_told = 0;
+	heap->keeper = NULL;
+}
+
 /* Nothing is above the goal: wait for the goal to come down, or rest. */
 static u64 wait_or_rest(struct span_heap *heap)
 {
@@ -282,4 +295,16 @@ unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npage
 					   &heap->stat.scavenged_reclaim_pages, &done);
 
 	return done || whole ? done : ULONG_MAX;
+}
+
+/**
+ * span_scavenger_purge() - give all idle memory back since the system needs it
+ * @heap: the heap
+ *
+ * Context: may sleep; without the heap's lock.
+ * Return: pages given back.
+ */
+unsigned long span_scavenger_purge(struct span_heap *heap)
+{
+	return span_heap_release(heap, ~0UL, &heap->stat.scavenged_reclaim_pages);
 }

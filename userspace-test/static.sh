@@ -41,8 +41,8 @@ allowed() {
 		echo '(space|heap|arena|demand|span|treap|backing)\.h' ;;
 	backing.c) echo 'backing\.h|compat\.h' ;;
 	compat.h | internal.h) echo 'none' ;;
-	*.h) echo '(heap|span|backing|account|buffer|cache|internal|trace|mapping|handle|calls|device|registry|view|export)\.h' ;;
-	*.c) echo '(heap|span|backing|account|buffer|cache|internal|trace|mapping|handle|calls|device|registry|view|export|compat)\.h' ;;
+	*.h) echo '(heap|span|backing|account|buffer|cache|internal|keeper|trace|mapping|handle|calls|device|registry|view|export)\.h' ;;
+	*.c) echo '(heap|span|backing|account|buffer|cache|internal|keeper|trace|mapping|handle|calls|device|registry|view|export|compat)\.h' ;;
 	esac
 }
 
