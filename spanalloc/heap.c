@@ -68,11 +68,16 @@ static int check_attr(const struct spanalloc_attr *attr)
 	if (attr->max_pages > SPAN_HEAP_PAGES_MAX ||
 	    (attr->max_pages && attr->max_pages < granule))
 		return -EINVAL;
-	if (attr->retain_percent < SPANALLOC_RETAIN_ALL || attr->retain_percent > 1000000)
-		return -EINVAL;
-	if (attr->pace_permille > 1000)
-		return -EINVAL;
 	return 0;
+}
+
+static struct span_policy policy_of(const struct spanalloc_attr *attr)
+{
+	return (struct span_policy) {
+		.retain_percent = attr->retain_percent,
+		.window_ms = attr->window_ms,
+		.pace_permille = attr->pace_permille ? : SPANALLOC_PACE_DEFAULT,
+	};
 }
 
 /**
@@ -90,9 +95,10 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 				   const struct span_backing_ops *backing,
 				   void *backing_priv)
 {
+	struct span_policy policy = policy_of(attr);
 	struct span_heap *heap;
 	unsigned long limit;
-	int err = check_attr(attr);
+	int err = check_attr(attr) ? : span_scavenger_check_policy(&policy);
 
 	if (err)
 		return ERR_PTR(err);
@@ -104,9 +110,7 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	heap->nid = attr->nid;
 	limit = attr->max_pages ? : SPAN_HEAP_PAGES_MAX;
 	heap->max_pages = round_down(limit, span_heap_granule_pages(heap));
-	heap->retain_percent = attr->retain_percent;
-	heap->window_ms = attr->window_ms;
-	heap->pace_permille = attr->pace_permille ? : SPANALLOC_PACE_DEFAULT;
+	heap->policy = policy;
 	heap->backing = backing;
 	heap->backing_priv = backing_priv;
 	spin_lock_init(&heap->lock);

@@ -28,6 +28,18 @@ struct dentry;
 #define SPAN_HEAP_PAGES_MAX	BIT(40)
 
 /**
+ * struct span_policy - how much idle memory a heap keeps; see struct spanalloc_attr
+ * @retain_percent: share of the recent peak of pages in use
+ * @window_ms: what counts as recent
+ * @pace_permille: share of a CPU for giving back; not 0
+ */
+struct span_policy {
+	int retain_percent;
+	unsigned int window_ms;
+	unsigned int pace_permille;
+};
+
+/**
  * struct span_keeper_ops - what a heap's scavenger needs of its surroundings
  * @now: a clock in ns that never goes back. Called with or without the heap's lock
  * @wake: have span_scavenger_step() called in @delay ns. Called without the
@@ -50,9 +62,6 @@ struct span_keeper_ops {
  * @nid: NUMA node to take memory from (invariant after create)
  * @max_pages: the address space ends here, a multiple of a granule (invariant
  *             after create)
- * @retain_percent: see struct spanalloc_attr (invariant after create)
- * @window_ms: see struct spanalloc_attr (invariant after create)
- * @pace_permille: see struct spanalloc_attr (invariant after create)
  * @keeper: the scavenger's surroundings; NULL: there is no scavenger, and no
  *          clock (set once, before the heap is used)
  * @keeper_priv: handed to @keeper
@@ -75,6 +84,7 @@ struct span_keeper_ops {
  * @in_use_spans: number of spans in use
  * @backed_granules: granules that are backed
  * @scattered_granules: of these, those made of single pages
+ * @policy: how much idle memory is kept
  * @demand: what was needed lately
  * @kept_granules: idle granules that were kept for the demand alone when the
  *                 newest epoch of @demand began
@@ -91,9 +101,6 @@ struct span_heap {
 	unsigned int granule_order;
 	int nid;
 	unsigned long max_pages;
-	int retain_percent;
-	unsigned int window_ms;
-	unsigned int pace_permille;
 	const struct span_keeper_ops *keeper;
 	void *keeper_priv;
 	const struct span_backing_ops *backing;
@@ -113,6 +120,7 @@ struct span_heap {
 	unsigned long in_use_spans;
 	unsigned long backed_granules;
 	unsigned long scattered_granules;
+	struct span_policy policy;
 	struct span_demand demand;
 	unsigned long kept_granules;
 	unsigned long needed_granules;
@@ -229,6 +237,8 @@ unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages);
 void span_scavenger_attach(struct span_heap *heap, const struct span_keeper_ops *keeper,
 			   void *priv);
 void span_scavenger_detach(struct span_heap *heap);
+int span_scavenger_check_policy(const struct span_policy *policy);
+void span_scavenger_set_policy(struct span_heap *heap, const struct span_policy *policy);
 u64 span_scavenger_step(struct span_heap *heap);
 void span_scavenger_before_take(struct span_heap *heap);
 unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npages);

@@ -18,6 +18,9 @@ struct spanalloc_attr;
 int span_client_init(const struct spanalloc_attr *attr);
 void span_client_exit(void);
 
+void span_policy_fill(struct spanalloc_attr *attr);
+void span_policy_follow(struct span_heap *heap);
+
 void span_debugfs_init(void);
 void span_debugfs_exit(void);
 void span_debugfs_add(struct span_heap *heap);

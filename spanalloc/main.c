@@ -35,21 +35,6 @@ module_param(max_pages, ulong, 0444);
 MODULE_PARM_DESC(max_pages,
 		 "limit of the default heap in pages; 0 (default): half of the memory");
 
-static int retain_percent = SPANALLOC_RETAIN_DEFAULT;
-module_param(retain_percent, int, 0444);
-MODULE_PARM_DESC(retain_percent,
-		 "the default heap keeps idle memory up to this share of the recent peak of the pages in use (default: 10); -1: all");
-
-static uint window_ms = SPANALLOC_WINDOW_DEFAULT;
-module_param(window_ms, uint, 0444);
-MODULE_PARM_DESC(window_ms,
-		 "the default heap keeps what it needed within this time as well, if it is likely to need it again (default: 32000); 0: nothing");
-
-static uint pace_permille = SPANALLOC_PACE_DEFAULT;
-module_param(pace_permille, uint, 0444);
-MODULE_PARM_DESC(pace_permille,
-		 "share of one CPU that the default heap may spend on giving memory back, in thousandths (default: 10)");
-
 static int __init span_module_init(void)
 {
 	struct spanalloc_attr attr = {
@@ -58,9 +43,6 @@ static int __init span_module_init(void)
 		.granule_order = granule_order == -1 ? SPANALLOC_ORDER_DEFAULT : granule_order,
 		.arena_pages = arena_pages,
 		.max_pages = max_pages ? : min(totalram_pages() / 2, DEVICE_PAGES_MAX),
-		.retain_percent = retain_percent,
-		.window_ms = window_ms,
-		.pace_permille = pace_permille,
 	};
 	struct spanalloc_stats stats;
 	int err;
@@ -76,14 +58,16 @@ static int __init span_module_init(void)
 	if (err)
 		goto exit_cache;
 	span_debugfs_init();
+	span_policy_fill(&attr);
 	err = span_client_init(&attr);
 	if (err == -EINVAL)
-		pr_err("spanalloc: granule_order, arena_pages, max_pages, retain_percent or pace_permille makes no sense\n");
+		pr_err("spanalloc: granule_order, arena_pages or max_pages makes no sense\n");
 	if (err)
 		goto exit_debugfs;
 	err = span_device_init(spanalloc_default_heap());
 	if (err)
 		goto exit_client;
+	span_policy_follow(spanalloc_default_heap());
 	spanalloc_get_stats(spanalloc_default_heap(), &stats);
 	pr_info("spanalloc: %s, heap default: granules of %llu pages, at most %llu pages\n",
 		SPAN_VERSION_STRING, stats.granule_pages, stats.max_pages);
@@ -101,6 +85,7 @@ exit_cache:
 
 static void __exit span_module_exit(void)
 {
+	span_policy_follow(NULL);
 	span_device_exit();
 	span_client_exit();
 	span_debugfs_exit();

@@ -58,6 +58,9 @@
 #define SCAVENGE_STEP		16
 #define SCAVENGE_BEFORE_TAKE	2
 
+/* Keeps products with it far from overflow. */
+#define RETAIN_PERCENT_MAX	1000000
+
 /* A batch that was preempted looks expensive; no pause is longer than this. */
 #define SCAVENGE_PAUSE_MAX	NSEC_PER_SEC
 
@@ -103,10 +106,10 @@ struct span_goal span_heap_goal(struct span_heap *heap)
 	ended = span_demand_advance(&heap->demand, now, used, needed);
 	if (ended)
 		account_kept(heap, high);
-	if (heap->retain_percent >= 0) {
-		if (heap->retain_percent)
+	if (heap->policy.retain_percent >= 0) {
+		if (heap->policy.retain_percent)
 			again = max(span_demand_granules(&heap->demand), needed) - needed;
-		goal.retain = share(span_demand_peak(&heap->demand), heap->retain_percent);
+		goal.retain = share(span_demand_peak(&heap->demand), heap->policy.retain_percent);
 		goal.keep = max(goal.retain, again << heap->granule_order);
 	}
 	if (ended)
@@ -117,8 +120,8 @@ struct span_goal span_heap_goal(struct span_heap *heap)
 /* Is there more idle memory than the goal can come down to? */
 static bool is_due(const struct span_heap *heap)
 {
-	return heap->retain_percent >= 0 && !heap->damaged &&
-	       span_heap_idle_pages(heap) > share(span_heap_used(heap), heap->retain_percent);
+	return heap->policy.retain_percent >= 0 && !heap->damaged &&
+	       span_heap_idle_pages(heap) > share(span_heap_used(heap), heap->policy.retain_percent);
 }
 
 /**
@@ -162,6 +165,54 @@ void span_heap_wake(struct span_heap *heap)
 	heap->keeper->wake(heap->keeper_priv, heap->demand.epoch_ns);
 }
 
+/* Forget the past, and remember from here on as far back as the policy says. */
+static void start_window(struct span_heap *heap)
+{
+	heap->demand.epoch_ns = (u64)heap->policy.window_ms * NSEC_PER_MSEC / SPAN_DEMAND_EPOCHS;
+	heap->kept_granules = 0;
+	heap->needed_granules = span_heap_needed(heap);
+	span_demand_start(&heap->demand, heap->keeper->now(heap->keeper_priv),
+			  span_heap_used(heap), heap->needed_granules);
+}
+
+/**
+ * span_scavenger_check_policy() - does a policy make sense?
+ * @policy: the policy
+ *
+ * Context: any.
+ * Return: 0 or -EINVAL.
+ */
+int span_scavenger_check_policy(const struct span_policy *policy)
+{
+	if (policy->retain_percent < SPANALLOC_RETAIN_ALL ||
+	    policy->retain_percent > RETAIN_PERCENT_MAX)
+		return -EINVAL;
+	return policy->pace_permille && policy->pace_permille <= 1000 ? 0 : -EINVAL;
+}
+
+/**
+ * span_scavenger_set_policy() - change how much a heap keeps
+ * @heap: a heap with a keeper
+ * @policy: what holds from here on; it was checked
+ *
+ * The window starts afresh.
+ *
+ * Context: any but NMI; without the heap's lock.
+ */
+void span_scavenger_set_policy(struct span_heap *heap, const struct span_policy *policy)
+{
+	unsigned long irqflags;
+	bool wake;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	heap->policy = *policy;
+	start_window(heap);
+	wake = span_heap_settle(heap);
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	if (wake)
+		span_heap_wake(heap);
+}
+
 /**
  * span_scavenger_attach() - give a heap a scavenger
  * @heap: a heap that nobody uses yet
@@ -175,8 +226,7 @@ void span_scavenger_attach(struct span_heap *heap, const struct span_keeper_ops 
 {
 	heap->keeper = keeper;
 	heap->keeper_priv = priv;
-	heap->demand.epoch_ns = (u64)heap->window_ms * NSEC_PER_MSEC / SPAN_DEMAND_EPOCHS;
-	span_demand_start(&heap->demand, keeper->now(priv), 0, 0);
+	start_window(heap);
 }
 
 /**
@@ -195,22 +245,20 @@ void span_scavenger_detach(struct span_heap *heap)
 /* Nothing is above the goal: wait for the goal to come down, or rest. */
 static u64 wait_or_rest(struct span_heap *heap)
 {
-	struct span_demand *demand = &heap->demand;
 	u64 now = heap->keeper->now(heap->keeper_priv);
-	u64 next = demand->began + demand->epoch_ns;
+	u64 next = heap->demand.began + heap->demand.epoch_ns;
 
 	if (is_due(heap))
 		return next > now ? next - now : 1;
 	heap->armed = false;
-	heap->kept_granules = 0;
-	span_demand_start(demand, now, span_heap_used(heap), span_heap_needed(heap));
+	start_window(heap);
 	return SPAN_SCAVENGER_REST;
 }
 
 /* How long to rest after work that took so long. */
 static u64 pause_after(const struct span_heap *heap, u64 spent)
 {
-	unsigned int pace = heap->pace_permille;
+	unsigned int pace = heap->policy.pace_permille;
 
 	spent = min_t(u64, spent, SCAVENGE_PAUSE_MAX);
 	return min_t(u64, spent * (1000 - pace) / pace, SCAVENGE_PAUSE_MAX);
@@ -266,8 +314,6 @@ void span_scavenger_before_take(struct span_heap *heap)
 	struct span_goal goal;
 	unsigned long irqflags;
 
-	if (heap->retain_percent < 0)
-		return;
 	spin_lock_irqsave(&heap->lock, irqflags);
 	goal = span_heap_goal(heap);
 	idle = span_heap_idle_pages(heap);
