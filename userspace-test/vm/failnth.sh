@@ -6,7 +6,8 @@
 # guest's script did and the log is clean.
 #
 #   SERIES=6.1-debug   a debug kernel      TIMEOUT=7200   seconds for the guest
-#   CASES=PATTERN      only such cases
+#   CASES=PATTERN      only such cases             MEM=2048       MiB: with less, the memory
+#                      of the guest is in pieces soon, and granules are of single pages
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -22,7 +23,8 @@ main() {
 		--add "$VM_DIR/explain-log.awk:/lib/spanalloc/explain-log.awk" \
 		--init "$VM_DIR/guest-failnth.sh" --quiet \
 		--append "log_buf_len=16M${CASES:+ failnth_cases=$CASES}" \
-		--timeout "${TIMEOUT:-7200}" --log "$CACHE/failnth-$SERIES.log"
+		--mem "${MEM:-2048}" --timeout "${TIMEOUT:-7200}" \
+		--log "$CACHE/failnth-$SERIES.log"
 }
 
 main "$@"
