@@ -59,7 +59,7 @@ static void unmake(struct kunit *test)
 		return;
 	free_all(fixture->heap);
 	span_fixture_check(test);
-	stats = span_fixture_stats(test);
+	stats = *span_fixture_stats(test);
 	KUNIT_EXPECT_EQ(test, stats.free_pages, stats.address_pages);
 	KUNIT_EXPECT_LE(test, stats.free_spans, 1);
 	KUNIT_EXPECT_EQ(test, span_heap_destroy(fixture->heap), 0);
@@ -233,14 +233,16 @@ void span_fixture_check(struct kunit *test)
  * span_fixture_stats() - a snapshot of the heap
  * @test: the case
  *
- * Return: the snapshot.
+ * Not by value: a case that asks often would need a large stack.
+ *
+ * Return: the snapshot, until the next call.
  */
-struct spanalloc_stats span_fixture_stats(struct kunit *test)
+const struct spanalloc_stats *span_fixture_stats(struct kunit *test)
 {
-	struct spanalloc_stats stats;
+	struct span_fixture *fixture = test->priv;
 
-	span_heap_stats(span_fixture_heap(test), &stats);
-	return stats;
+	span_heap_stats(span_fixture_heap(test), &fixture->stats);
+	return &fixture->stats;
 }
 
 static struct page *page_at(struct kunit *test, const struct span *span,

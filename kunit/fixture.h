@@ -23,10 +23,12 @@
  * struct span_fixture - a heap on fake memory
  * @heap: the heap
  * @fake: its memory
+ * @stats: the last snapshot of it
  */
 struct span_fixture {
 	struct span_heap *heap;
 	struct span_fake fake;
+	struct spanalloc_stats stats;
 };
 
 int span_fixture_init(struct kunit *test);
@@ -45,7 +47,7 @@ struct span *span_fixture_alloc_at(struct kunit *test, unsigned long base,
 void span_fixture_free(struct kunit *test, struct span *span);
 void span_fixture_free_at(struct kunit *test, unsigned long base);
 void span_fixture_check(struct kunit *test);
-struct spanalloc_stats span_fixture_stats(struct kunit *test);
+const struct spanalloc_stats *span_fixture_stats(struct kunit *test);
 
 unsigned long span_fixture_read(struct kunit *test, const struct span *span,
 				unsigned long index);

@@ -277,11 +277,11 @@ static void damaged_heap_refuses_work(struct kunit *test)
 	struct spanalloc_stats was, is;
 	struct scene scene = set(test);
 
-	was = span_fixture_stats(test);
+	was = *span_fixture_stats(test);
 	heap->damaged = true;
 	expect_refusal(test, scene.used[0]);
 	heap->damaged = false;
-	is = span_fixture_stats(test);
+	is = *span_fixture_stats(test);
 	KUNIT_EXPECT_EQ(test, memcmp(&was, &is, sizeof(was)), 0);
 	KUNIT_EXPECT_PTR_EQ(test, span_heap_lookup(heap, 7), scene.used[0]);
 }

@@ -13,7 +13,7 @@ static void new_heap_has_no_address_space(struct kunit *test)
 	struct span_heap *heap = span_fixture_heap(test);
 	struct span_info info;
 
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).address_pages, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->address_pages, 0);
 	KUNIT_EXPECT_NULL(test, span_heap_lookup(heap, 0));
 	KUNIT_EXPECT_FALSE(test, span_heap_next_span(heap, 0, &info));
 	KUNIT_EXPECT_EQ(test, span_heap_scavenge(heap, ~0UL), 0);
@@ -93,12 +93,12 @@ static void alloc_changes_the_free_span_in_place(struct kunit *test)
 
 	for (i = 0; i < FIXTURE_ARENA - 1; i++)
 		span_fixture_alloc_at(test, i, 1);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).tree_inserts, 1);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).tree_erases, 0);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).splits_in_place, FIXTURE_ARENA - 1);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->tree_inserts, 1);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->tree_erases, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->splits_in_place, FIXTURE_ARENA - 1);
 	span_fixture_alloc_at(test, FIXTURE_ARENA - 1, 1);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).tree_erases, 1);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).free_spans, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->tree_erases, 1);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->free_spans, 0);
 }
 
 static void alloc_crosses_arenas(struct kunit *test)
@@ -108,7 +108,7 @@ static void alloc_crosses_arenas(struct kunit *test)
 
 	span_fixture_alloc_at(test, 0, 50);
 	span = span_fixture_alloc_at(test, 50, 150);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).address_pages, FIXTURE_MAX);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->address_pages, FIXTURE_MAX);
 	for (page = 50; page < 200; page++)
 		KUNIT_EXPECT_PTR_EQ(test, span_heap_lookup(span_fixture_heap(test), page), span);
 	span_fixture_check(test);
@@ -155,7 +155,7 @@ static void full_heap_tells_limit_from_fragmentation(struct kunit *test)
 static void nowait_never_grows(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, span_fixture_error(test, 1, 0, 0, GFP_ATOMIC), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).address_pages, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->address_pages, 0);
 	span_fixture_alloc_at(test, 0, 60);
 	KUNIT_EXPECT_EQ(test, span_fixture_error(test, 5, 0, 0, GFP_NOWAIT), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, span_fixture_error(test, 4, 0, 0, GFP_NOWAIT), 0);
@@ -170,16 +170,16 @@ static void free_grows_a_free_neighbour(struct kunit *test)
 	span_fixture_free_at(test, 10);
 	span_fixture_free_at(test, 11);
 	span_fixture_free_at(test, 9);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).merges_in_place, 2);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).tree_inserts, 2);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).largest_free_pages, 3);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->merges_in_place, 2);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->tree_inserts, 2);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->largest_free_pages, 3);
 	span_fixture_free_at(test, 13);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).free_spans, 2);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->free_spans, 2);
 	/* Three become one, in the lowest one's node. */
 	span_fixture_free_at(test, 12);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).free_spans, 1);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).largest_free_pages, 5);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).tree_erases, 2);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->free_spans, 1);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->largest_free_pages, 5);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->tree_erases, 2);
 	span_fixture_alloc_at(test, 9, 5);
 }
 
@@ -218,7 +218,7 @@ static void split_refuses_ends_and_beyond(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(span_heap_split(heap, span, at[i],
 								      GFP_KERNEL)), -EINVAL);
 	KUNIT_EXPECT_EQ(test, span->node.npages, 3);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).splits, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->splits, 0);
 }
 
 static void lookup_knows_spans_in_use_alone(struct kunit *test)
@@ -247,12 +247,12 @@ static void quarantined_span_is_held_but_not_found(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, span_heap_quarantine(heap, span), 0);
 	KUNIT_EXPECT_NULL(test, span_heap_lookup(heap, 4));
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).quarantined_pages, 9);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).in_use_pages, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->quarantined_pages, 9);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->in_use_pages, 0);
 	span_fixture_check(test);
 	span_fixture_alloc_at(test, 9, 1);
 	span_fixture_free(test, span);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).quarantined_pages, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->quarantined_pages, 0);
 	span_fixture_alloc_at(test, 0, 9);
 }
 

@@ -13,7 +13,7 @@ static void contig_avoids_scattered_granules(struct kunit *test)
 {
 	span_fixture_fake(test)->scatter_every = 1;
 	span_fixture_place(test, 0, 9, 0, 0);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).backed_scattered, 2);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->backed_scattered, 2);
 	span_fixture_place(test, 16, 3, 0, SPANALLOC_CONTIG);
 	span_fixture_place(test, 9, 3, 0, 0);
 	span_fixture_check(test);
@@ -42,9 +42,9 @@ static void refused_memory_loses_nothing(struct kunit *test)
 	for (n = 1; n <= 4; n++) {
 		fake->fail_in = n;
 		KUNIT_EXPECT_EQ(test, span_fixture_error(test, 30, 0, 0, GFP_KERNEL), -ENOMEM);
-		KUNIT_EXPECT_EQ(test, span_fixture_stats(test).claimed_pages, 0);
-		KUNIT_EXPECT_EQ(test, span_fixture_stats(test).in_use_pages, 0);
-		KUNIT_EXPECT_EQ(test, span_fixture_stats(test).backed_pages, 0);
+		KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->claimed_pages, 0);
+		KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->in_use_pages, 0);
+		KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->backed_pages, 0);
 		KUNIT_EXPECT_EQ(test, fake->ngiven, fake->ntaken);
 		span_fixture_check(test);
 	}
@@ -62,8 +62,8 @@ static void idle_memory_helps_where_the_system_has_none(struct kunit *test)
 	span_fixture_fake(test)->fail_in = 1;
 	span_fixture_alloc_at(test, 16, 9);
 	KUNIT_EXPECT_EQ(test, span_fixture_fake(test)->nrefused, 1);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).scavenged_pages, 8);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).idle_pages, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->scavenged_pages, 8);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->idle_pages, 0);
 	span_fixture_check(test);
 }
 
@@ -95,8 +95,8 @@ static void slower_claim_gives_its_block_back(struct kunit *test)
 	span_fixture_alloc_at(test, 0, 4);
 	KUNIT_EXPECT_EQ(test, fake->ntaken, 2);
 	KUNIT_EXPECT_EQ(test, fake->ngiven, 1);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).backing_races, 1);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).backed_pages, FIXTURE_GRANULE);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->backing_races, 1);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->backed_pages, FIXTURE_GRANULE);
 	span_fixture_check(test);
 }
 
@@ -109,7 +109,7 @@ static void refusal_is_no_matter_once_backed_by_another(struct kunit *test)
 	fake->fail_in = 2;
 	span_fixture_alloc_at(test, 0, 4);
 	KUNIT_EXPECT_EQ(test, fake->nrefused, 1);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).backed_pages, FIXTURE_GRANULE);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->backed_pages, FIXTURE_GRANULE);
 	span_fixture_check(test);
 }
 
@@ -122,8 +122,8 @@ static void look_at_the_claim(void *arg)
 	KUNIT_EXPECT_TRUE(test, span_heap_next_span(span_fixture_heap(test), 0, &info));
 	KUNIT_EXPECT_EQ(test, info.state, SPAN_CLAIMED);
 	KUNIT_EXPECT_EQ(test, info.npages, 12);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).claimed_pages, 12);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).in_use_pages, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->claimed_pages, 12);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->in_use_pages, 0);
 	span_fixture_check(test);
 	span_fixture_alloc_at(test, 12, 1);
 }
@@ -133,7 +133,7 @@ static void claim_is_nobodys_to_see(struct kunit *test)
 	span_fixture_fake(test)->hook = look_at_the_claim;
 	span_fixture_fake(test)->hook_arg = test;
 	span_fixture_alloc_at(test, 0, 12);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).claimed_pages, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->claimed_pages, 0);
 }
 
 static void expect_zero(struct kunit *test, const struct span *span)
@@ -201,10 +201,10 @@ static void scavenge_takes_idle_granules_from_the_top(struct kunit *test)
 	span_fixture_alloc_at(test, 30, 10);
 	span_fixture_free_at(test, 3);
 	span_fixture_free_at(test, 30);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).idle_pages, 24);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->idle_pages, 24);
 	KUNIT_EXPECT_EQ(test, span_heap_scavenge(heap, 0), 0);
 	KUNIT_EXPECT_EQ(test, span_heap_scavenge(heap, 9), 16);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).idle_pages, 8);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->idle_pages, 8);
 	span_fixture_check(test);
 	/* Granule 1 is the one that is left, and no address has moved. */
 	span_fixture_fake(test)->fail_in = 1;
@@ -227,8 +227,8 @@ static void retained_share_is_kept(struct kunit *test)
 	span_fixture_free_at(test, 0);
 	/* 32 pages are idle, of which 18 are a quarter of the 72 to be in use. */
 	span_fixture_alloc_at(test, 64, 40);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).scavenged_pages, 16);
-	KUNIT_EXPECT_EQ(test, span_fixture_stats(test).idle_pages, 16);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->scavenged_pages, 16);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->idle_pages, 16);
 }
 
 static void run_ends_at_granules(struct kunit *test)

@@ -133,7 +133,7 @@ static void play_scavenge(struct play *play)
 static void compare_counters(struct play *play)
 {
 	struct oracle_sums sums = oracle_sums(&play->oracle);
-	struct spanalloc_stats stats = span_fixture_stats(play->test);
+	struct spanalloc_stats stats = *span_fixture_stats(play->test);
 
 	KUNIT_EXPECT_EQ(play->test, stats.address_pages, play->oracle.space);
 	KUNIT_EXPECT_EQ(play->test, stats.in_use_pages, sums.in_use);

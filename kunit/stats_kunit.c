@@ -38,7 +38,7 @@ static bool adds_up(const struct spanalloc_stats *stats)
 
 static struct spanalloc_stats snapshot(struct kunit *test)
 {
-	struct spanalloc_stats stats = span_fixture_stats(test);
+	struct spanalloc_stats stats = *span_fixture_stats(test);
 
 	KUNIT_EXPECT_TRUE(test, adds_up(&stats));
 	return stats;
@@ -258,7 +258,7 @@ static void snapshots_of_a_heap_at_work_add_up(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
 	/* Both have to have worked for this to mean anything. */
 	while (n < NSNAPSHOTS || (allocs < NALLOCS && time_before(jiffies, end))) {
-		struct spanalloc_stats stats = span_fixture_stats(test);
+		struct spanalloc_stats stats = *span_fixture_stats(test);
 
 		wrong += !adds_up(&stats);
 		allocs = stats.allocs;
