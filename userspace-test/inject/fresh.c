@@ -5,24 +5,25 @@
  */
 #include "inject.h"
 
-/* Two granules and some, so that one of them may be had and the other not. */
-#define NPAGES (2 * granule_pages() + 3)
-
 #define RW (PROT_READ | PROT_WRITE)
 
 static int fd;
 static char *address;
 
+/* Two granules and some, so that one of them may be had and the other not. */
+static uint64_t npages;
+
 /* Nothing is backed: every granule has to be taken from the system. */
 static void prepare_fresh(void)
 {
+	npages = 2 * granule_pages() + 3;
 	fd = dev_open();
 	dev_trim(fd, ~0ULL);
 }
 
 static int run_fresh(void)
 {
-	address = mmap(NULL, NPAGES * page_size, RW, MAP_SHARED, fd, 0);
+	address = mmap(NULL, npages * page_size, RW, MAP_SHARED, fd, 0);
 	return address == MAP_FAILED ? -1 : 0;
 }
 
@@ -30,10 +31,10 @@ static int run_fresh(void)
 static void verify_mapped(bool failed)
 {
 	(void)failed;
-	CHECK_EQ(dev_file(fd).pages, NPAGES);
-	CHECK(is_zero(address, NPAGES * page_size));
-	fill(address, NPAGES, 1);
-	CHECK(is_filled(address, NPAGES, 1));
+	CHECK_EQ(dev_file(fd).pages, npages);
+	CHECK(is_zero(address, npages * page_size));
+	fill(address, npages, 1);
+	CHECK(is_filled(address, npages, 1));
 }
 
 static void verify_fresh(bool failed)
@@ -47,7 +48,7 @@ static void verify_fresh(bool failed)
 
 static void finish_fresh(void)
 {
-	dev_unmap(address, NPAGES);
+	dev_unmap(address, npages);
 	CHECK_EQ(dev_file(fd).pages, 0);
 	close(fd);
 }
@@ -71,7 +72,7 @@ static void prepare_untouched(void)
 
 static int run_populate(void)
 {
-	return madvise(address, NPAGES * page_size, 23 /* MADV_POPULATE_WRITE */);
+	return madvise(address, npages * page_size, 23 /* MADV_POPULATE_WRITE */);
 }
 
 static void inject_fault_of_fresh_pages(void)
