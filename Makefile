@@ -24,8 +24,8 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 .DEFAULT_GOAL := all
 # Slower tiers of the tests have verbs of their own.
 .PHONY: all modules modules_install tools tools_install tools_uninstall run shell test \
-	test-mutants coverage test-arm64 test-apps test-debug test-kcsan fuzz stress hostile \
-	bench-device check clean help kdir
+	test-mutants coverage test-pressure test-arm64 test-apps test-debug test-kcsan fuzz \
+	stress hostile bench-device check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
 all: modules
@@ -78,6 +78,10 @@ test-mutants:
 coverage:
 	@$(VM)/deps.sh coverage
 	@userspace-test/coverage/run.py
+
+## test-pressure     memory given back to a machine that is short of it, or changes (SERIES=6.1)
+test-pressure:
+	@userspace-test/test.sh pressure
 
 ## test-arm64        the module on arm64, with pages of 4 and of 16 KiB
 test-arm64:

@@ -88,8 +88,10 @@ static void zeroed_block_is_zero_and_says_so(struct kunit *test)
 	struct span_block block = taken(test, ORDER, 0);
 	unsigned long i;
 
-	/* Where the allocator zeroes all it hands out, that is known as well. */
-	KUNIT_EXPECT_EQ(test, block.zeroed, want_init_on_alloc(GFP_KERNEL));
+	/* Where the allocator zeroes all it hands out, or gets back, that is known as well. */
+	KUNIT_EXPECT_EQ(test, block.zeroed, want_init_on_alloc(GFP_KERNEL) || want_init_on_free());
+	for (i = 0; block.zeroed && i < NPAGES; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, is_all(&block, i, 0), "page %lu", i);
 	fill(&block, NPAGES, 0x5a);
 	give(&block, ORDER);
 	block = taken(test, ORDER, SPAN_TAKE_ZERO);
@@ -99,25 +101,93 @@ static void zeroed_block_is_zero_and_says_so(struct kunit *test)
 	give(&block, ORDER);
 }
 
-static void expect_zero_clears_its_range(struct kunit *test, struct span_block *block)
+/* Does only this one of its pages hold what was asked for? */
+static void expect_verified(struct kunit *test, struct span_block *block, unsigned int index)
+{
+	struct span_flaw flaw = { };
+
+	KUNIT_EXPECT_TRUE(test, span_buddy_backing.verify(NULL, block, index, 1, 0x5b, &flaw));
+	KUNIT_EXPECT_FALSE(test, span_buddy_backing.verify(NULL, block, index, 2, 0x5b, &flaw));
+	KUNIT_EXPECT_EQ(test, flaw.index, index + 1);
+	KUNIT_EXPECT_FALSE(test, span_buddy_backing.verify(NULL, block, 0, NPAGES, 0x5b, &flaw));
+	KUNIT_EXPECT_EQ(test, flaw.index, 0);
+}
+
+static void expect_range_is_filled(struct kunit *test, struct span_block *block)
 {
 	unsigned long i;
 
 	fill(block, NPAGES, 0x5a);
-	span_buddy_backing.zero(NULL, block, 2, 3);
+	span_buddy_backing.fill(NULL, block, 2, 3, 0);
 	for (i = 0; i < NPAGES; i++)
 		KUNIT_EXPECT_TRUE_MSG(test, is_all(block, i, i >= 2 && i < 5 ? 0 : 0x5a),
 				      "page %lu", i);
-	span_buddy_backing.zero(NULL, block, 0, NPAGES);
+	span_buddy_backing.fill(NULL, block, 4, 1, 0x5b);
+	for (i = 0; i < NPAGES; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, is_all(block, i, i == 4 ? 0x5b :
+						   i >= 2 && i < 4 ? 0 : 0x5a), "page %lu", i);
+	expect_verified(test, block, 4);
+	span_buddy_backing.fill(NULL, block, 0, NPAGES, 0);
 	for (i = 0; i < NPAGES; i++)
 		KUNIT_EXPECT_TRUE_MSG(test, is_all(block, i, 0), "page %lu", i);
 }
 
-static void zero_clears_its_range_of_a_block(struct kunit *test)
+static void fill_keeps_to_its_range_of_a_block(struct kunit *test)
 {
 	struct span_block block = taken(test, ORDER, 0);
 
-	expect_zero_clears_its_range(test, &block);
+	expect_range_is_filled(test, &block);
+	give(&block, ORDER);
+}
+
+/* Wrong from byte @first to @last of one page, and how that is told. */
+static void expect_flaw(struct kunit *test, struct span_block *block, unsigned int first,
+			unsigned int last)
+{
+	u8 *bytes = page_address(page_of(block, 3));
+	struct span_flaw flaw = { };
+
+	bytes[first] = 1;
+	bytes[last] = 2;
+	KUNIT_EXPECT_FALSE(test, span_buddy_backing.verify(NULL, block, 0, NPAGES, 0xe7, &flaw));
+	KUNIT_EXPECT_EQ(test, flaw.index, 3);
+	KUNIT_EXPECT_EQ(test, flaw.pfn, page_to_pfn(page_of(block, 3)));
+	KUNIT_EXPECT_EQ(test, flaw.first, first);
+	KUNIT_EXPECT_EQ(test, flaw.last, last);
+	KUNIT_EXPECT_EQ(test, flaw.nbytes, min_t(unsigned int, SPAN_FLAW_BYTES, PAGE_SIZE - first));
+	KUNIT_EXPECT_EQ(test, memcmp(flaw.bytes, bytes + first, flaw.nbytes), 0);
+	bytes[first] = 0xe7;
+	bytes[last] = 0xe7;
+}
+
+static void verify_tells_where_a_page_is_wrong(struct kunit *test)
+{
+	struct span_block block = taken(test, ORDER, 0);
+	struct span_flaw flaw = { };
+
+	span_buddy_backing.fill(NULL, &block, 0, NPAGES, 0xe7);
+	expect_flaw(test, &block, 0, 0);
+	expect_flaw(test, &block, 0, PAGE_SIZE - 1);
+	expect_flaw(test, &block, 77, 1000);
+	expect_flaw(test, &block, PAGE_SIZE - 1, PAGE_SIZE - 1);
+	expect_flaw(test, &block, PAGE_SIZE - 5, PAGE_SIZE - 2);
+	KUNIT_EXPECT_TRUE(test, span_buddy_backing.verify(NULL, &block, 0, NPAGES, 0xe7, &flaw));
+	give(&block, ORDER);
+}
+
+/* To read what had a memory error may be the end, where the kernel knows of such a thing. */
+static void verify_does_not_read_broken_memory(struct kunit *test)
+{
+	struct span_block block = taken(test, ORDER, SPAN_TAKE_ZERO);
+	struct page *page = page_of(&block, 2);
+	struct span_flaw flaw = { };
+
+	memset(page_address(page), 0x5a, PAGE_SIZE);
+	SetPageHWPoison(page);
+	KUNIT_EXPECT_EQ(test, span_buddy_backing.verify(NULL, &block, 0, NPAGES, 0, &flaw),
+			PageHWPoison(page));
+	ClearPageHWPoison(page);
+	KUNIT_EXPECT_FALSE(test, span_buddy_backing.verify(NULL, &block, 0, NPAGES, 0, &flaw));
 	give(&block, ORDER);
 }
 
@@ -132,7 +202,7 @@ static void large_granule_is_made_of_single_pages(struct kunit *test)
 	for (i = 0; i < 1UL << TOO_LARGE; i++)
 		dirty += !is_all(&block, i, 0);
 	KUNIT_EXPECT_EQ(test, dirty, 0);
-	expect_zero_clears_its_range(test, &block);
+	expect_range_is_filled(test, &block);
 	give(&block, TOO_LARGE);
 }
 
@@ -235,7 +305,9 @@ static void arrays_of_scattered_blocks_are_freed(struct kunit *test)
 static struct kunit_case backing_cases[] = {
 	KUNIT_CASE(block_is_split_into_single_pages),
 	KUNIT_CASE(zeroed_block_is_zero_and_says_so),
-	KUNIT_CASE(zero_clears_its_range_of_a_block),
+	KUNIT_CASE(fill_keeps_to_its_range_of_a_block),
+	KUNIT_CASE(verify_tells_where_a_page_is_wrong),
+	KUNIT_CASE(verify_does_not_read_broken_memory),
 	KUNIT_CASE(large_granule_is_made_of_single_pages),
 	KUNIT_CASE(contiguity_is_not_given_up),
 	KUNIT_CASE(nowait_takes_a_block_or_nothing),

@@ -153,6 +153,9 @@ static void create_refuses_attributes_without_sense(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ERROR_WITH(arena_pages, 65), -EINVAL);
 	KUNIT_EXPECT_EQ(test, ERROR_WITH(max_pages, GRANULE - 1), -EINVAL);
 	KUNIT_EXPECT_EQ(test, ERROR_WITH(retain_percent, -2), -EINVAL);
+	/* What is charged cannot be retained, and where nobody can be charged nothing is. */
+	KUNIT_EXPECT_EQ(test, ERROR_WITH(account, true),
+			IS_ENABLED(CONFIG_MEMCG) ? -EINVAL : -EOPNOTSUPP);
 #undef ERROR_WITH
 }
 
@@ -351,6 +354,33 @@ static void scavenged_memory_comes_back_when_wanted(struct kunit *test)
 	spanalloc_free(test->priv, span);
 }
 
+/* Who is charged how much, and when, is for a guest with cgroups to see. */
+static void charged_heap_returns_what_is_freed(struct kunit *test)
+{
+	struct spanalloc_attr attr = good;
+	struct spanalloc_stats stats;
+	struct span_heap *heap;
+	struct span *span;
+
+	attr.name = "kunit_charged";
+	attr.retain_percent = 0;
+	attr.account = true;
+	heap = spanalloc_heap_create(&attr);
+	if (!IS_ENABLED(CONFIG_MEMCG)) {
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(heap), -EOPNOTSUPP);
+		return;
+	}
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(heap));
+	span = spanalloc_alloc(heap, 2 * GRANULE + 1, 1, SPANALLOC_ZERO, GFP_KERNEL);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(span));
+	spanalloc_get_stats(heap, &stats);
+	KUNIT_EXPECT_EQ(test, stats.backed_pages, 3 * GRANULE);
+	spanalloc_free(heap, span);
+	spanalloc_get_stats(heap, &stats);
+	KUNIT_EXPECT_EQ(test, stats.backed_pages, 0);
+	spanalloc_heap_destroy(heap);
+}
+
 static void nowait_works_on_warm_memory_alone(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, error_of(test, 4, 1, 0, GFP_NOWAIT), -EAGAIN);
@@ -464,6 +494,7 @@ static struct kunit_case client_cases[] = {
 	KUNIT_CASE(halves_of_a_split_span_live_on_their_own),
 	KUNIT_CASE(lookup_finds_the_span_of_a_page),
 	KUNIT_CASE(scavenged_memory_comes_back_when_wanted),
+	KUNIT_CASE(charged_heap_returns_what_is_freed),
 	KUNIT_CASE(nowait_works_on_warm_memory_alone),
 	KUNIT_CASE(hard_interrupts_may_use_a_heap),
 	KUNIT_CASE(spans_outlive_a_heap_that_is_destroyed),

@@ -12,13 +12,14 @@
  * first, in which a test does what another processor might do at that moment.
  *
  * Whatever the heap must not do is counted as a mistake: calling with a lock
- * held, giving back what is not out, clearing what is not out.
+ * held, giving back what is not out, filling what is not out.
  */
 
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "fake_backing.h"
 
@@ -80,11 +81,11 @@ static struct fake_block *block_new(unsigned int order, gfp_t gfp, bool scattere
 	return block;
 }
 
-static void run_hook(struct span_fake *fake)
+static void run_hook(struct span_fake *fake, void (**slot)(void *arg))
 {
-	void (*hook)(void *arg) = fake->hook;
+	void (*hook)(void *arg) = *slot;
 
-	fake->hook = NULL;
+	*slot = NULL;
 	if (hook)
 		hook(fake->hook_arg);
 }
@@ -107,7 +108,7 @@ static int fake_take(void *priv, struct span_block *to, unsigned int order, int 
 	must_be_unlocked(fake);
 	if (gfp & (GFP_ZONEMASK | __GFP_ZERO | __GFP_ACCOUNT))
 		mistake(fake, "asked for with flags of the caller's");
-	run_hook(fake);
+	run_hook(fake, &fake->hook);
 	spin_lock(&fake->lock);
 	zero = (flags & SPAN_TAKE_ZERO) && !fake->dirty;
 	scattered = !(flags & SPAN_TAKE_CONTIG) && fake->scatter_every &&
@@ -162,30 +163,76 @@ static void fake_give(void *priv, struct span_block *from, unsigned int order)
 	spin_unlock(&fake->lock);
 }
 
-static void fake_zero(void *priv, const struct span_block *out, unsigned int first,
-		      unsigned int npages)
+/* The block, if it is out and has these pages. */
+static struct fake_block *check_range(struct span_fake *fake, const struct span_block *out,
+				      unsigned int first, unsigned int npages)
+{
+	struct fake_block *block = find(fake, out);
+
+	if (block && npages && first + npages <= 1U << block->order)
+		return block;
+	mistake(fake, "pages are to be filled or verified that are not out");
+	return NULL;
+}
+
+static struct page *page_of(const struct fake_block *block, unsigned int index)
+{
+	return block->array ? block->array[index] : &block->page[index];
+}
+
+static void fake_fill(void *priv, const struct span_block *out, unsigned int first,
+		      unsigned int npages, u8 byte)
 {
 	struct span_fake *fake = priv;
 	struct fake_block *block;
 	unsigned int i;
 
 	must_be_unlocked(fake);
+	run_hook(fake, &fake->fill_hook);
 	spin_lock(&fake->lock);
-	block = find(fake, out);
-	if (!block || !npages || first + npages > 1U << block->order) {
-		mistake(fake, "pages are to be cleared that are not out");
-	} else {
-		for (i = first; i < first + npages; i++)
-			set_page_private(block->array ? block->array[i] : &block->page[i], 0);
+	block = check_range(fake, out, first, npages);
+	for (i = first; block && i < first + npages; i++)
+		set_page_private(page_of(block, i), span_fake_full_of(byte));
+	if (byte)
+		fake->nfilled += npages;
+	else
 		fake->nzeroed += npages;
+	spin_unlock(&fake->lock);
+}
+
+/* A page that holds one number is wrong from its first byte on. */
+static bool fake_verify(void *priv, const struct span_block *out, unsigned int first,
+			unsigned int npages, u8 byte, struct span_flaw *flaw)
+{
+	struct span_fake *fake = priv;
+	struct fake_block *block;
+	unsigned int i;
+	bool good = true;
+
+	must_be_unlocked(fake);
+	spin_lock(&fake->lock);
+	block = check_range(fake, out, first, npages);
+	for (i = first; block && good && i < first + npages; i++) {
+		unsigned long content = page_private(page_of(block, i));
+
+		if (content == span_fake_full_of(byte))
+			continue;
+		*flaw = (struct span_flaw) {
+			.index = i, .last = sizeof(content) - 1, .nbytes = sizeof(content),
+		};
+		memcpy(flaw->bytes, &content, sizeof(content));
+		fake->nbroken++;
+		good = false;
 	}
 	spin_unlock(&fake->lock);
+	return good;
 }
 
 const struct span_backing_ops span_fake_backing = {
 	.take = fake_take,
 	.give = fake_give,
-	.zero = fake_zero,
+	.fill = fake_fill,
+	.verify = fake_verify,
 };
 
 /**

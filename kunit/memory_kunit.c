@@ -231,6 +231,29 @@ static void retained_share_is_kept(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->idle_pages, 16);
 }
 
+/* Somebody pays for it: what nobody has goes back at once, wherever that is noticed. */
+static void charged_memory_is_never_idle(struct kunit *test)
+{
+	static const struct spanalloc_attr attr = {
+		.nid = NUMA_NO_NODE, .granule_order = 3, .arena_pages = 64,
+		.max_pages = 256, .account = true, .tree_seed = 1,
+	};
+
+	span_fixture_remake(test, &attr);
+	span_fixture_alloc_at(test, 0, 3);
+	span_fixture_alloc_at(test, 3, 20);
+	span_fixture_free_at(test, 3);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->idle_pages, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_fake(test)->ngiven, 2);
+	span_fixture_fake(test)->fail_in = 2;
+	KUNIT_EXPECT_EQ(test, span_fixture_error(test, 20, 0, 0, GFP_ATOMIC), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->idle_pages, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_fake(test)->ngiven, 3);
+	span_fixture_check(test);
+	span_fixture_free_at(test, 0);
+	KUNIT_EXPECT_EQ(test, span_fixture_stats(test)->backed_pages, 0);
+}
+
 static void run_ends_at_granules(struct kunit *test)
 {
 	struct span_heap *heap = span_fixture_heap(test);
@@ -264,6 +287,7 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(zeroed_memory_is_not_cleared_again),
 	KUNIT_CASE(scavenge_takes_idle_granules_from_the_top),
 	KUNIT_CASE(retained_share_is_kept),
+	KUNIT_CASE(charged_memory_is_never_idle),
 	KUNIT_CASE(run_ends_at_granules),
 	{}
 };

@@ -366,8 +366,12 @@ static void expect_walks(struct kunit *test, unsigned int filter)
 		/* From a page no node begins at, and from the first page of one. */
 		KUNIT_EXPECT_PTR_EQ(test, span_treap_last_below(treap, i * SLOT + 99, filter),
 				    look_down(world, i, filter));
+		KUNIT_EXPECT_PTR_EQ(test, span_treap_first_above(treap, i * SLOT + 99, filter),
+				    look_up(world, i + 1, filter));
 		if (!world->in[i])
 			continue;
+		KUNIT_EXPECT_PTR_EQ(test, span_treap_first_above(treap, node->base, filter),
+				    look_up(world, i, filter));
 		KUNIT_EXPECT_PTR_EQ(test, span_treap_last_below(treap, node->base, filter),
 				    look_down(world, (long)i - 1, filter));
 		KUNIT_EXPECT_PTR_EQ(test, span_treap_next(node, filter),

@@ -60,15 +60,15 @@ static void pool_give(void *priv, struct span_block *block, unsigned int order)
 		kfree(block->pages);
 }
 
-static void pool_zero(void *priv, const struct span_block *block, unsigned int first,
-		      unsigned int npages)
+static void pool_fill(void *priv, const struct span_block *block, unsigned int first,
+		      unsigned int npages, u8 byte)
 {
 }
 
 static const struct span_backing_ops pool_ops = {
 	.take = pool_take,
 	.give = pool_give,
-	.zero = pool_zero,
+	.fill = pool_fill,
 };
 
 static struct span_heap *pool_heap(struct kunit *test, struct pool *pool)

@@ -219,6 +219,20 @@ void span_map_publish(struct span_arenas *arenas, struct span *span)
 }
 
 /**
+ * span_map_retract() - undo span_map_publish()
+ * @arenas: the map
+ * @span: a span that is claimed from here on, by who frees it; it stays held
+ *
+ * Context: the heap's lock is held. O(1).
+ */
+void span_map_retract(struct span_arenas *arenas, struct span *span)
+{
+	unsigned long base = span->node.base;
+
+	__clear_bit(span_arena_offset(arenas, base), span_arena_of(arenas, base)->starts);
+}
+
+/**
  * span_map_release() - undo span_map_publish() and span_map_hold()
  * @arenas: the map
  * @span: a span that is about to be free; its ends stay set
@@ -227,9 +241,7 @@ void span_map_publish(struct span_arenas *arenas, struct span *span)
  */
 void span_map_release(struct span_arenas *arenas, struct span *span)
 {
-	unsigned long base = span->node.base;
-
-	__clear_bit(span_arena_offset(arenas, base), span_arena_of(arenas, base)->starts);
+	span_map_retract(arenas, span);
 	set_inner_slots(arenas, span, NULL);
 }
 

@@ -19,8 +19,9 @@
  * struct span_granule - the memory behind one granule
  * @page: first page of the block; NULL while the granule is released
  * @pages: array of single pages, when @scattered
- * @zero_from: pages of the granule from this one on were zero when the granule
- *             was backed and have not been handed out since
+ * @zero_from: pages of the granule from this one on are zero: they were when the
+ *             granule was backed, or last cleared, and have not been handed out since
+ *             (contents.c)
  * @scattered: the granule is made of single pages
  *
  * Protected by the heap's lock; the pages of a granule cannot change while a
@@ -122,6 +123,7 @@ size_t span_arenas_bytes(const struct span_arenas *arenas);
 void span_map_set_ends(struct span_arenas *arenas, struct span *span);
 void span_map_hold(struct span_arenas *arenas, struct span *span);
 void span_map_publish(struct span_arenas *arenas, struct span *span);
+void span_map_retract(struct span_arenas *arenas, struct span *span);
 void span_map_release(struct span_arenas *arenas, struct span *span);
 void span_map_forget_ends(struct span_arenas *arenas, unsigned long base,
 			  unsigned long npages);

@@ -323,9 +323,15 @@ int span_buffer_init(struct span_heap *heap)
  */
 void span_buffer_exit(void)
 {
+	struct span_buffer *buffer;
+
 	cancel_delayed_work_sync(&recheck_work);
 	destroy_workqueue(recheck_queue);
 	mutex_lock(&quarantine_lock);
+	buffer = list_first_entry_or_null(&quarantine, struct span_buffer, quarantine);
+	/* The pages are still in use, and not ours to write to. */
+	if (buffer)
+		span_heap_forget_contents(buffer->heap);
 	release_unpinned(true);
 	mutex_unlock(&quarantine_lock);
 }

@@ -395,6 +395,20 @@ static int run_stats(struct span_file *sf, union span_arg *arg, void **state)
 		.backed_scattered = in.backed_scattered,
 		.backing_races = in.backing_races,
 		.scavenged_pages = in.scavenged_pages,
+		.scavenged_inline_pages = in.scavenged_inline_pages,
+		.scavenged_reclaim_pages = in.scavenged_reclaim_pages,
+		.scavenge_steps = in.scavenge_steps,
+		.scavenge_ns = in.scavenge_ns,
+		.goal_pages = in.goal_pages,
+		.demand_pages = in.demand_pages,
+		.kept_pages = in.kept_pages,
+		.kept_reused_pages = in.kept_reused_pages,
+		.zeroed_pages = in.zeroed_pages,
+		.zero_saved_pages = in.zero_saved_pages,
+		.wiped_pages = in.wiped_pages,
+		.prezeroed_pages = in.prezeroed_pages,
+		.repaired = in.repaired,
+		.poison_broken = in.poison_broken,
 	};
 	return 0;
 }

@@ -15,14 +15,12 @@
  * the claim goes back to free space with whatever the granule table says, and as
  * much memory as was taken for it goes back to where it came from.
  *
- * If everything is backed and nothing has to be zeroed, the three steps are one
- * critical section. A search with an alignment or contiguity to keep that has many
+ * If everything is backed and nothing has to be done to the pages, the three steps are
+ * one critical section. A search with an alignment or contiguity to keep that has many
  * spans to try lets others have the lock now and then, and goes on where it was.
  *
- * Zeroing follows the granules' water marks. Inside the span a granule belongs
- * to the claim alone and its mark does not move; the first and the last granule
- * may be shared, so what has to be zeroed of them is noted, and their marks moved,
- * as soon as they are seen backed.
+ * What the pages have to contain when they are published, and what they are when they
+ * are not, is said in contents.c.
  *
  * Where no run fits, the heap grows, if the allocation may sleep. Before it fails,
  * for want of address space or of memory, what holds pages out of the tree is
@@ -38,6 +36,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
+#include "contents.h"
 #include "space.h"
 
 /* Spans that a search tries before it lets others have the lock. */
@@ -57,8 +56,7 @@
  * @spares: span objects in hand
  * @span: the claimed span
  * @irqflags: of the lock
- * @dirty_first: in the span's first granule, pages below this one are not zero
- * @dirty_last: the same for its last granule
+ * @opening: how far its pages are what they have to be
  */
 struct claim {
 	struct span_heap *heap;
@@ -72,18 +70,22 @@ struct claim {
 	struct span_spares spares;
 	struct span *span;
 	unsigned long irqflags;
-	u32 dirty_first;
-	u32 dirty_last;
+	struct span_opening opening;
 };
 
 static unsigned long first_granule(const struct claim *claim)
 {
-	return claim->span->node.base >> claim->heap->granule_order;
+	return span_first_granule(claim->heap, claim->span);
 }
 
 static unsigned long last_granule(const struct claim *claim)
 {
-	return (span_end(claim->span) - 1) >> claim->heap->granule_order;
+	return span_last_granule(claim->heap, claim->span);
+}
+
+static bool wants_zero(const struct claim *claim)
+{
+	return claim->request->flags & SPANALLOC_ZERO;
 }
 
 static bool may_sleep(const struct claim *claim)
@@ -100,11 +102,7 @@ static void lock_claim(struct claim *claim)
 static void unlock_claim(struct claim *claim)
 	__releases(&claim->heap->lock)
 {
-	bool wake = span_heap_settle(claim->heap);
-
-	spin_unlock_irqrestore(&claim->heap->lock, claim->irqflags);
-	if (wake)
-		span_heap_wake(claim->heap);
+	span_heap_unlock(claim->heap, claim->irqflags);
 }
 
 /**
@@ -212,24 +210,6 @@ static bool take_run(struct claim *claim)
 	return true;
 }
 
-/*
- * Note what has to be zeroed of a shared granule that is backed now, and that
- * its pages up to the claim's end are handed out.
- */
-static void note_edge(struct claim *claim, unsigned long index)
-{
-	struct span_granule *granule = span_granule_at(&claim->heap->arenas, index);
-	unsigned long step = span_heap_granule_pages(claim->heap);
-	unsigned long page = index << claim->heap->granule_order;
-	u32 end = min(span_end(claim->span), page + step) - page;
-
-	if (index == first_granule(claim))
-		claim->dirty_first = granule->zero_from;
-	if (index == last_granule(claim))
-		claim->dirty_last = granule->zero_from;
-	granule->zero_from = max(granule->zero_from, end);
-}
-
 static bool is_edge(const struct claim *claim, unsigned long index)
 {
 	return index == first_granule(claim) || index == last_granule(claim);
@@ -239,7 +219,8 @@ static bool is_edge(const struct claim *claim, unsigned long index)
  * Take memory for one granule. If the system has none, what the heap has idle
  * elsewhere will do; a contiguous run is better off with an idle block as it is,
  * which run_claim() looks for. Without sleeping there is one attempt, and none to zero a
- * whole granule: zero_claim() does what is needed of it.
+ * whole granule: open_claim() does what is needed of it. What is going to be poisoned need
+ * not be zero.
  */
 static int take_granule(struct claim *claim, struct span_block *block)
 {
@@ -255,7 +236,7 @@ static int take_granule(struct claim *claim, struct span_block *block)
 					   heap->nid, gfp, flags);
 	if (fatal_signal_pending(current))
 		return -EINTR;
-	if (claim->request->flags & SPANALLOC_ZERO)
+	if (wants_zero(claim) && !heap->poison)
 		flags |= SPAN_TAKE_ZERO;
 	span_scavenger_before_take(heap);
 	err = heap->backing->take(heap->backing_priv, block, heap->granule_order,
@@ -276,11 +257,15 @@ static int back_granule(struct claim *claim, unsigned long index)
 {
 	struct span_heap *heap = claim->heap;
 	struct span_block block = { };
+	unsigned long nwiped = 0;
 	int err;
 
 	unlock_claim(claim);
 	err = take_granule(claim, &block);
+	if (!err)
+		nwiped = span_contents_fresh(heap, &block);
 	lock_claim(claim);
+	heap->stat.wiped_pages += nwiped;
 	if (!span_granule_backed(span_granule_at(&heap->arenas, index))) {
 		if (!err) {
 			span_space_install(heap, claim->span, index, &block);
@@ -305,6 +290,7 @@ static int back_claim(struct claim *claim)
 	unsigned long index;
 	int err;
 
+	claim->opening = (struct span_opening) { .next = first_granule(claim) };
 	for (index = first_granule(claim); index <= last_granule(claim); index++) {
 		struct span_granule *granule = span_granule_at(&heap->arenas, index);
 
@@ -316,50 +302,24 @@ static int back_claim(struct claim *claim)
 		if (claim->window.boundary && granule->scattered)
 			return -EXDEV;
 		if (is_edge(claim, index))
-			note_edge(claim, index);
+			span_contents_note(heap, claim->span, index, &claim->opening);
 	}
 	return 0;
 }
 
-/* Pages of granule @index that the claim has to zero: [*@from, *@to). */
-static bool dirty_part(const struct claim *claim, unsigned long index,
-		       u32 *from, u32 *to)
-{
-	const struct span_heap *heap = claim->heap;
-	unsigned long step = span_heap_granule_pages(heap);
-	unsigned long page = index << heap->granule_order;
-	u32 dirty;
-
-	if (index == first_granule(claim))
-		dirty = claim->dirty_first;
-	else if (index == last_granule(claim))
-		dirty = claim->dirty_last;
-	else
-		dirty = span_granule_at(&heap->arenas, index)->zero_from;
-	*from = max(claim->span->node.base, page) - page;
-	*to = min_t(unsigned long, dirty, min(span_end(claim->span), page + step) - page);
-	return *from < *to;
-}
-
 /*
- * Zero what lacks zero state. The lock is held, but dropped while zeroing: the
- * pages are backed and belong to the claim alone; only finding them needs it,
- * since the directory of arenas moves when the heap grows.
+ * Make the pages what they have to be. The lock is held, but dropped where there is
+ * something to do.
  */
-static int zero_claim(struct claim *claim)
+static int open_claim(struct claim *claim)
 	__must_hold(&claim->heap->lock)
 {
-	struct span_heap *heap = claim->heap;
-	struct span_block block;
-	unsigned long index;
-	u32 from, to;
+	struct span_step step;
 
-	for (index = first_granule(claim); index <= last_granule(claim); index++) {
-		if (!dirty_part(claim, index, &from, &to))
-			continue;
-		span_granule_block(span_granule_at(&heap->arenas, index), &block);
+	while (span_contents_next(claim->heap, claim->span, wants_zero(claim),
+				  &claim->opening, &step)) {
 		unlock_claim(claim);
-		heap->backing->zero(heap->backing_priv, &block, from, to - from);
+		span_contents_do(claim->heap, &step);
 		if (may_sleep(claim))
 			cond_resched();
 		lock_claim(claim);
@@ -373,11 +333,8 @@ static void publish(struct claim *claim)
 {
 	struct span_heap *heap = claim->heap;
 	struct span *span = claim->span;
-	unsigned long index;
 
-	for (index = first_granule(claim) + 1; index < last_granule(claim); index++)
-		span_granule_at(&heap->arenas, index)->zero_from =
-			span_heap_granule_pages(heap);
+	span_contents_publish(heap, span, wants_zero(claim), &claim->opening);
 	span->state = SPAN_IN_USE;
 	span_map_publish(&heap->arenas, span);
 	heap->changes++;
@@ -400,19 +357,26 @@ static void publish(struct claim *claim)
 static void abandon(struct claim *claim)
 	__releases(&claim->heap->lock)
 {
+	struct span_heap *heap = claim->heap;
+	unsigned long end = span_end(claim->span);
 	struct span_spares unused = { };
 
-	claim->heap->claimed_pages -= claim->span->node.npages;
-	span_map_release(&claim->heap->arenas, claim->span);
-	span_space_coalesce(claim->heap, claim->span, &unused);
+	if (claim->opening.next > first_granule(claim) && span_contents_matter(heap)) {
+		unlock_claim(claim);
+		span_contents_leave(heap, claim->span, claim->opening.next);
+		lock_claim(claim);
+	}
+	heap->claimed_pages -= claim->span->node.npages;
+	span_map_release(&heap->arenas, claim->span);
+	span_space_coalesce(heap, claim->span, &unused);
 	claim->span = NULL;
 	unlock_claim(claim);
 	span_spares_drop(&unused);
-	if (may_sleep(claim) && claim->ninstalled) {
-		span_heap_scavenge(claim->heap,
-				   claim->ninstalled << claim->heap->granule_order);
-		claim->ninstalled = 0;
-	}
+	if (heap->account)
+		span_heap_release_idle(heap, end);
+	else if (may_sleep(claim))
+		span_heap_scavenge(heap, claim->ninstalled << heap->granule_order);
+	claim->ninstalled = 0;
 }
 
 /* Is there something left to drain? Once for each allocation. */
@@ -507,8 +471,8 @@ static int run_claim(struct claim *claim)
 			return err;
 		}
 		err = back_claim(claim);
-		if (!err && (claim->request->flags & SPANALLOC_ZERO))
-			err = zero_claim(claim);
+		if (!err)
+			err = open_claim(claim);
 		if (!err)
 			break;
 		abandon(claim);
@@ -561,7 +525,7 @@ static void count_failure(struct span_heap *heap, int err)
  * Context: any that @request->gfp allows, hard interrupts with GFP_ATOMIC or
  * GFP_NOWAIT; not NMI; without the heap's lock. Where it may not sleep, it makes
  * one attempt for each granule that is not backed, never grows the address space,
- * and what was backed before it failed stays for the next attempt.
+ * and what was backed before it failed stays for the next, unless it is charged.
  * Return: a span in use, or ERR_PTR(): -EINVAL for a bad request, -EDQUOT if the
  * heap's limit leaves too few pages, -ENOSPC if it leaves enough but not in one
  * run, -ENOMEM if the system has no memory, -EAGAIN if the call may not sleep and

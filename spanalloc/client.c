@@ -74,6 +74,7 @@ static int resolve(struct spanalloc_attr *attr)
 	if (order > SPAN_BUDDY_ORDER_MAX)
 		return -EINVAL;
 	attr->granule_order = order;
+	attr->wipe |= want_init_on_free();
 	if (!attr->arena_pages)
 		attr->arena_pages = max(ARENA_BYTES_DEFAULT >> PAGE_SHIFT, 1UL << order);
 	if (attr->max_pages == SPANALLOC_NO_LIMIT)
@@ -106,18 +107,32 @@ static void registry_remove(struct span_heap *heap)
 	mutex_unlock(&registry_lock);
 }
 
+/* The heap knows nothing of who pays for its memory. */
+static void unmake(struct span_heap *heap)
+{
+	struct mem_cgroup *payer = heap->backing_priv;
+
+	span_heap_destroy(heap);
+	span_buddy_payer_put(payer);
+}
+
 /**
  * spanalloc_heap_create() - make a heap
  * @attr: how it is to be
  *
+ * With @attr->account, the current task's memory cgroup pays for the heap's memory,
+ * whoever allocates, and is held until the heap is destroyed.
+ *
  * Context: may sleep.
  * Return: the heap, without memory or address space yet, or ERR_PTR(): -EINVAL
  * for attributes that make no sense, -EEXIST if there is a heap of that name,
+ * -EOPNOTSUPP if its memory is to be charged and there are no memory cgroups,
  * -ENOMEM.
  */
 struct span_heap *spanalloc_heap_create(const struct spanalloc_attr *attr)
 {
 	struct spanalloc_attr resolved = *attr;
+	struct mem_cgroup *payer = NULL;
 	struct span_heap *heap;
 	int err;
 
@@ -125,12 +140,18 @@ struct span_heap *spanalloc_heap_create(const struct spanalloc_attr *attr)
 	err = resolve(&resolved);
 	if (err)
 		return ERR_PTR(err);
-	heap = span_heap_create(&resolved, &span_buddy_backing, NULL);
-	if (IS_ERR(heap))
+	if (resolved.account)
+		payer = span_buddy_payer();
+	if (IS_ERR(payer))
+		return ERR_CAST(payer);
+	heap = span_heap_create(&resolved, &span_buddy_backing, payer);
+	if (IS_ERR(heap)) {
+		span_buddy_payer_put(payer);
 		return heap;
+	}
 	err = span_keeper_add(heap);
 	if (err)
-		goto destroy_heap;
+		goto unmake_heap;
 	err = registry_add(heap);
 	if (err)
 		goto remove_keeper;
@@ -138,8 +159,8 @@ struct span_heap *spanalloc_heap_create(const struct spanalloc_attr *attr)
 
 remove_keeper:
 	span_keeper_remove(heap);
-destroy_heap:
-	span_heap_destroy(heap);
+unmake_heap:
+	unmake(heap);
 	return ERR_PTR(err);
 }
 EXPORT_SYMBOL_SPANALLOC(spanalloc_heap_create);
@@ -166,7 +187,7 @@ void spanalloc_heap_destroy(struct span_heap *heap)
 	}
 	registry_remove(heap);
 	span_keeper_remove(heap);
-	span_heap_destroy(heap);
+	unmake(heap);
 }
 EXPORT_SYMBOL_SPANALLOC(spanalloc_heap_destroy);
 
@@ -192,7 +213,8 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_default_heap);
  * @align: its base is a multiple of this power of two of pages; 0 and 1 mean any
  * @flags: SPANALLOC_ZERO, SPANALLOC_CONTIG
  * @gfp: GFP_KERNEL, GFP_ATOMIC, GFP_NOWAIT and the like; __GFP_ZERO means
- *       SPANALLOC_ZERO; zone and accounting bits are ignored
+ *       SPANALLOC_ZERO; zone and accounting bits are ignored, for who pays is an
+ *       attribute of the heap
  *
  * @align is about the heap's address space. Up to a granule it holds for the
  * physical address as well, if the span is contiguous.
@@ -202,9 +224,9 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_default_heap);
  * Return: the span, or ERR_PTR(): -EINVAL for arguments that make no sense, a
  * contiguous length above a granule among them; -EDQUOT if the heap's limit
  * leaves too few pages; -ENOSPC if it leaves enough but not in one run; -ENOMEM if
- * the system has no memory; -EAGAIN if @gfp does not allow to sleep and the place
- * is not backed, or the heap would have to grow; -EINTR if a fatal signal is
- * pending; -EIO if the heap is damaged.
+ * the system has no memory, or the cgroup that pays may have no more; -EAGAIN if
+ * @gfp does not allow to sleep and the place is not backed, or the heap would have
+ * to grow; -EINTR if a fatal signal is pending; -EIO if the heap is damaged.
  */
 struct span *spanalloc_alloc(struct span_heap *heap, unsigned long npages,
 			     unsigned long align, unsigned int flags, gfp_t gfp)
@@ -229,7 +251,11 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_alloc);
  * Nobody may refer to its pages any more. Never needs memory. Freeing twice is a
  * use after free, which is noticed only by luck. A span that has a mapping or a
  * scatterlist still (spanalloc_vmap(), spanalloc_sg_alloc()) is not freed: that is
- * reported once, and unless it is freed again later, the span is lost.
+ * reported once, and unless it is freed again later, the span is lost. Where free
+ * pages are cleared or poisoned, the call takes the time for that.
+ *
+ * A heap whose memory is charged gives back at once what is idle now, which takes
+ * time for each page.
  *
  * Context: any but NMI; on PREEMPT_RT task context only.
  */

@@ -74,6 +74,12 @@ static int stats_show(struct seq_file *m, void *unused)
 	SHOW(demand_pages);
 	SHOW(kept_pages);
 	SHOW(kept_reused_pages);
+	SHOW(zeroed_pages);
+	SHOW(zero_saved_pages);
+	SHOW(wiped_pages);
+	SHOW(prezeroed_pages);
+	SHOW(repaired);
+	SHOW(poison_broken);
 #undef SHOW
 	seq_printf(m, "%-20s %u\n", "fragmentation_permille",
 		   spanalloc_fragmentation(&stats));

@@ -25,6 +25,9 @@
  * the pages in use is remembered as well, for the share that a heap retains.
  *
  * Nothing here asks for the time: it is handed in, so that tests can make it up.
+ * Asking for it at each change would cost too much as well. So only who calls
+ * span_demand_advance() makes an epoch end, and what was noted since the last call
+ * may have been at any time since then: see there.
  *
  * Complexity: O(1) to note a change; O(epochs) for the rest.
  *
@@ -35,65 +38,69 @@
 
 #include "demand.h"
 
-static void begin(struct span_epoch *epoch, unsigned long in_use, unsigned long needed)
+/* An epoch that remembers nothing but what was noted last. */
+static struct span_epoch fresh_epoch(const struct span_demand *demand)
 {
-	*epoch = (struct span_epoch) { .peak = in_use, .high = needed, .low = needed };
+	return (struct span_epoch) {
+		.peak = demand->in_use, .high = demand->needed, .low = demand->needed,
+	};
 }
 
 /**
- * span_demand_start() - forget the past
- * @demand: the window; its epoch_ns is set
+ * span_demand_start() - forget the past: it is taken to have been as the present
+ * @demand: the window
  * @now: the time in ns
+ * @epoch_ns: length of an epoch from now on; 0: only the present counts
  * @in_use: pages in use
  * @needed: granules that are backed and not idle
  *
- * Context: the heap's lock is held.
+ * Context: the heap's lock is held, or nobody uses the heap yet.
  */
-void span_demand_start(struct span_demand *demand, u64 now, unsigned long in_use,
-		       unsigned long needed)
+void span_demand_start(struct span_demand *demand, u64 now, u64 epoch_ns,
+		       unsigned long in_use, unsigned long needed)
 {
 	unsigned int i;
 
+	demand->epoch_ns = epoch_ns;
 	demand->began = now;
+	demand->in_use = in_use;
+	demand->needed = needed;
 	demand->at = 0;
 	for (i = 0; i < SPAN_DEMAND_EPOCHS; i++)
-		begin(&demand->epoch[i], in_use, needed);
+		demand->epoch[i] = fresh_epoch(demand);
 }
 
 /**
  * span_demand_advance() - let time pass
  * @demand: the window
  * @now: the time in ns, not before that of the last call
- * @in_use: pages in use
- * @needed: granules that are backed and not idle
  *
- * When in a long time without a call the extremes were is not known: they count
- * for each of its epochs, so that too much is kept for a while rather than too
- * little.
+ * If several epochs have passed since the last call, when in this time the extremes
+ * were is not known. The most counts for each of these epochs; but that it all went
+ * down to the least counts for the first alone, and the others are taken to have
+ * needed what was noted last. So too much is kept for a while rather than too little.
+ * To be called before a fall is noted that matters.
  *
  * Context: the heap's lock is held.
  * Return: true if an epoch ended.
  */
-bool span_demand_advance(struct span_demand *demand, u64 now, unsigned long in_use,
-			 unsigned long needed)
+bool span_demand_advance(struct span_demand *demand, u64 now)
 {
-	struct span_epoch last = demand->epoch[demand->at];
+	struct span_epoch unseen = demand->epoch[demand->at];
 	u64 passed;
 
-	if (!demand->epoch_ns) {
-		begin(&demand->epoch[0], in_use, needed);
-		return true;
-	}
+	if (!demand->epoch_ns)
+		return false;
 	passed = (now - demand->began) / demand->epoch_ns;
 	if (!passed)
 		return false;
 	demand->began += passed * demand->epoch_ns;
-	passed = min_t(u64, passed, SPAN_DEMAND_EPOCHS);
-	while (passed--) {
-		demand->epoch[demand->at] = last;
+	unseen.low = demand->needed;
+	for (passed = min_t(u64, passed, SPAN_DEMAND_EPOCHS); passed; passed--) {
 		demand->at = (demand->at + 1) % SPAN_DEMAND_EPOCHS;
+		demand->epoch[demand->at] = unseen;
 	}
-	begin(&demand->epoch[demand->at], in_use, needed);
+	demand->epoch[demand->at] = fresh_epoch(demand);
 	return true;
 }
 
@@ -106,10 +113,10 @@ bool span_demand_advance(struct span_demand *demand, u64 now, unsigned long in_u
  */
 unsigned long span_demand_peak(const struct span_demand *demand)
 {
-	unsigned long peak = demand->epoch[0].peak;
+	unsigned long peak = demand->in_use;
 	unsigned int i;
 
-	for (i = 1; demand->epoch_ns && i < SPAN_DEMAND_EPOCHS; i++)
+	for (i = 0; demand->epoch_ns && i < SPAN_DEMAND_EPOCHS; i++)
 		peak = max(peak, demand->epoch[i].peak);
 	return peak;
 }
@@ -128,7 +135,7 @@ unsigned long span_demand_granules(const struct span_demand *demand)
 	unsigned int i;
 
 	if (!demand->epoch_ns)
-		return demand->epoch[0].high;
+		return demand->needed;
 	for (i = 1; i < SPAN_DEMAND_EPOCHS; i++) {
 		unsigned int at = (demand->at + SPAN_DEMAND_EPOCHS - i) % SPAN_DEMAND_EPOCHS;
 		const struct span_epoch *epoch = &demand->epoch[at];

@@ -26,8 +26,10 @@ struct span_epoch {
 
 /**
  * struct span_demand - what a heap needed lately
- * @epoch_ns: length of an epoch; 0: only the present counts (invariant)
+ * @epoch_ns: length of an epoch; 0: only the present counts
  * @began: when the newest epoch began
+ * @in_use: pages in use, as noted last
+ * @needed: granules that are needed, as noted last
  * @at: the newest epoch; the older ones stand behind it, cyclically
  * @epoch: the epochs
  *
@@ -36,6 +38,8 @@ struct span_epoch {
 struct span_demand {
 	u64 epoch_ns;
 	u64 began;
+	unsigned long in_use;
+	unsigned long needed;
 	unsigned int at;
 	struct span_epoch epoch[SPAN_DEMAND_EPOCHS];
 };
@@ -46,15 +50,25 @@ static inline void span_demand_note(struct span_demand *demand, unsigned long in
 {
 	struct span_epoch *epoch = &demand->epoch[demand->at];
 
+	demand->in_use = in_use;
+	demand->needed = needed;
 	epoch->peak = max(epoch->peak, in_use);
 	epoch->high = max(epoch->high, needed);
 	epoch->low = min(epoch->low, needed);
 }
 
-void span_demand_start(struct span_demand *demand, u64 now, unsigned long in_use,
-		       unsigned long needed);
-bool span_demand_advance(struct span_demand *demand, u64 now, unsigned long in_use,
-			 unsigned long needed);
+/* Does the newest epoch remember nothing but what was noted last? */
+static inline bool span_demand_is_steady(const struct span_demand *demand)
+{
+	const struct span_epoch *epoch = &demand->epoch[demand->at];
+
+	return epoch->peak == demand->in_use && epoch->high == demand->needed &&
+	       epoch->low == demand->needed;
+}
+
+void span_demand_start(struct span_demand *demand, u64 now, u64 epoch_ns,
+		       unsigned long in_use, unsigned long needed);
+bool span_demand_advance(struct span_demand *demand, u64 now);
 unsigned long span_demand_peak(const struct span_demand *demand);
 unsigned long span_demand_granules(const struct span_demand *demand);
 

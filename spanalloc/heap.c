@@ -11,7 +11,8 @@
  * spans are in a treap (treap.c); the span map leads from a page to its span and
  * the granule table tells what memory is behind it (arena.c); carving and
  * coalescing move the borders (space.c); allocation claims, backs and publishes
- * (claim.c); scavenging takes memory away from free spans (scavenge.c);
+ * (claim.c); free pages may have to be zero or poisoned (contents.c); scavenging
+ * takes memory away from free spans (scavenge.c), upkeep makes it better (upkeep.c);
  * statistics, walks and the check read all that (inspect.c).
  *
  * The one rule: the tree, the span map, the granule table and the counters
@@ -47,6 +48,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "contents.h"
 #include "space.h"
 
 /* No table of an arena is longer than what kvmalloc() gives. */
@@ -67,6 +69,9 @@ static int check_attr(const struct spanalloc_attr *attr)
 		return -EINVAL;
 	if (attr->max_pages > SPAN_HEAP_PAGES_MAX ||
 	    (attr->max_pages && attr->max_pages < granule))
+		return -EINVAL;
+	/* A cgroup that is short of memory could never get back what is kept idle. */
+	if (attr->account && (attr->retain_percent || attr->window_ms))
 		return -EINVAL;
 	return 0;
 }
@@ -110,7 +115,11 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	heap->nid = attr->nid;
 	limit = attr->max_pages ? : SPAN_HEAP_PAGES_MAX;
 	heap->max_pages = round_down(limit, span_heap_granule_pages(heap));
+	heap->account = attr->account;
 	heap->policy = policy;
+	heap->poison = attr->poison;
+	heap->wipe = attr->wipe && !attr->poison;
+	heap->prezero = attr->prezero;
 	heap->backing = backing;
 	heap->backing_priv = backing_priv;
 	spin_lock_init(&heap->lock);
@@ -172,6 +181,7 @@ static void give_unheld(struct span_heap *heap)
 		if (granule_is_held(heap, &at, page) || !span_granule_backed(granule))
 			continue;
 		span_granule_detach(granule, &block);
+		span_contents_verify(heap, &block, page);
 		heap->backing->give(heap->backing_priv, &block, heap->granule_order);
 		cond_resched();
 	}
@@ -263,13 +273,28 @@ static void uncount(struct span_heap *heap, const struct span *span)
 	heap->in_use_spans--;
 }
 
+/* The span is not its owner's any more, but its pages are not free yet. */
+static void claim_back(struct span_heap *heap, struct span *span)
+{
+	heap->changes++;
+	heap->claimed_pages += span->node.npages;
+	if (heap->wipe)
+		heap->stat.wiped_pages += span->node.npages;
+	span->state = SPAN_CLAIMED;
+	span_map_retract(&heap->arenas, span);
+}
+
 /**
  * span_heap_free() - give a span back
  * @heap: the heap
  * @span: a span in use or quarantined; gone after this call
  *
  * Never fails for want of memory. Freeing twice is a use after free: it is
- * noticed, reported once and left alone only while the object still exists.
+ * noticed, reported once and left alone only while the object still exists. Takes the time
+ * to fill the pages where the heap wipes or poisons, but not with the lock held.
+ *
+ * If the heap's memory is charged, the granules that are idle now go back before
+ * this returns, which takes time for each of their pages.
  *
  * Context: any but NMI; without the heap's lock.
  * Return: 0; -EINVAL if the span is not in use or of another heap; -EBUSY if it has
@@ -279,24 +304,34 @@ static void uncount(struct span_heap *heap, const struct span *span)
 int span_heap_free(struct span_heap *heap, struct span *span)
 {
 	struct span_spares unused = { };
-	unsigned long irqflags;
-	bool wake = false;
+	unsigned long irqflags, end = 0;
 	int err;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
 	err = check_unviewed(heap, span, true);
 	if (!err) {
+		end = span_end(span);
 		uncount(heap, span);
-		span_map_release(&heap->arenas, span);
 		heap->stat.frees++;
+	}
+	if (!err && span_contents_matter(heap)) {
+		claim_back(heap, span);
+		spin_unlock_irqrestore(&heap->lock, irqflags);
+		span_contents_leave(heap, span, ~0UL);
+		spin_lock_irqsave(&heap->lock, irqflags);
+		err = heap->damaged ? -EIO : 0;
+		if (!err)
+			heap->claimed_pages -= span->node.npages;
+	}
+	if (!err) {
+		span_map_release(&heap->arenas, span);
 		if (span_space_coalesce(heap, span, &unused))
 			heap->stat.merges_in_place++;
-		wake = span_heap_settle(heap);
 	}
-	spin_unlock_irqrestore(&heap->lock, irqflags);
-	if (wake)
-		span_heap_wake(heap);
+	span_heap_unlock(heap, irqflags);
 	span_spares_drop(&unused);
+	if (!err && heap->account)
+		span_heap_release_idle(heap, end);
 	return err;
 }
 
@@ -369,7 +404,7 @@ int span_heap_quarantine(struct span_heap *heap, struct span *span)
 		heap->quarantined_pages += span->node.npages;
 		span->state = SPAN_QUARANTINED;
 	}
-	spin_unlock_irqrestore(&heap->lock, irqflags);
+	span_heap_unlock(heap, irqflags);
 	return err;
 }
 

@@ -6,6 +6,7 @@
 #ifndef _SPANALLOC_HEAP_H
 #define _SPANALLOC_HEAP_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/prandom.h>
 #include <linux/spanalloc.h>
@@ -42,8 +43,9 @@ struct span_policy {
 /**
  * struct span_keeper_ops - what a heap's scavenger needs of its surroundings
  * @now: a clock in ns that never goes back. Called with or without the heap's lock
- * @wake: have span_scavenger_step() called in @delay ns. Called without the
- *        heap's lock, wherever the heap's users may free
+ * @wake: have span_scavenger_step() called in @delay ns, or sooner if that was agreed
+ *        upon before. Called without the heap's lock, wherever the heap's users may
+ *        free
  * @idle: the heap's idle pages went up by @npages, or down. Called with the
  *        heap's lock held
  *
@@ -59,9 +61,18 @@ struct span_keeper_ops {
  * struct span_heap - an address space of pages and who holds which of them
  * @name: unique name (invariant after create)
  * @granule_order: log2 of the pages of a granule (invariant after create)
- * @nid: NUMA node to take memory from (invariant after create)
+ * @nid: NUMA node to prefer for memory (invariant after create)
  * @max_pages: the address space ends here, a multiple of a granule (invariant
  *             after create)
+ * @account: see struct spanalloc_attr: nothing idle is kept (invariant after
+ *           create)
+ * @wipe: free pages are zero at all times (invariant after create, until
+ *        span_heap_forget_contents())
+ * @poison: free pages are full of SPAN_POISON at all times, and verified; not
+ *          together with @wipe (as that)
+ * @prezero: idle granules are to be cleared in the background (invariant after create)
+ * @poison_broken: pages that were found written to while they were free; has no lock,
+ *                 for they are found where none may be waited for
  * @keeper: the scavenger's surroundings; NULL: there is no scavenger, and no
  *          clock (set once, before the heap is used)
  * @keeper_priv: handed to @keeper
@@ -86,11 +97,15 @@ struct span_keeper_ops {
  * @scattered_granules: of these, those made of single pages
  * @policy: how much idle memory is kept
  * @demand: what was needed lately
- * @kept_granules: idle granules that were kept for the demand alone when the
- *                 newest epoch of @demand began
- * @needed_granules: granules that were needed then
+ * @dirty_from: no idle granule that begins below this page is dirty
+ * @scattered_from: no idle granule that begins below this page is scattered
+ * @spare_granules: idle granules that the share comes to, when that was asked for last
+ * @eager_granules: granules that would be backed if what is idle were these at most, and
+ *                  all else were given back at once
+ * @eager_taken: granules that had been taken when that was counted last
  * @idle_told: idle granules that @keeper was told of last; readable without the lock
  * @armed: the scavenger is awake, or will be woken
+ * @tend: idle memory may need what upkeep.c does, and nobody has looked yet
  * @changes: goes up with every change, so that a check in batches can tell
  *           whether its sums mean anything
  * @damaged: an invariant was found broken; the heap refuses further work
@@ -101,6 +116,11 @@ struct span_heap {
 	unsigned int granule_order;
 	int nid;
 	unsigned long max_pages;
+	bool account;
+	bool wipe;
+	bool poison;
+	bool prezero;
+	atomic_long_t poison_broken;
 	const struct span_keeper_ops *keeper;
 	void *keeper_priv;
 	const struct span_backing_ops *backing;
@@ -122,10 +142,14 @@ struct span_heap {
 	unsigned long scattered_granules;
 	struct span_policy policy;
 	struct span_demand demand;
-	unsigned long kept_granules;
-	unsigned long needed_granules;
+	unsigned long dirty_from;
+	unsigned long scattered_from;
+	unsigned long spare_granules;
+	unsigned long eager_granules;
+	u64 eager_taken;
 	unsigned long idle_told;
 	bool armed;
+	bool tend;
 	u64 changes;
 	bool damaged;
 	struct spanalloc_stats stat;
@@ -228,8 +252,17 @@ struct span *span_heap_lookup(struct span_heap *heap, unsigned long page);
 struct page *span_heap_run(struct span_heap *heap, const struct span *span,
 			   unsigned long index, unsigned long *npages);
 
+/* contents.c: what free pages contain */
+void span_heap_forget_contents(struct span_heap *heap);
+
 /* scavenge.c: giving memory back */
 unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages);
+void span_heap_release_idle(struct span_heap *heap, unsigned long end);
+
+/* upkeep.c: making idle memory better */
+unsigned long span_heap_prezero(struct span_heap *heap, unsigned long ngranules);
+unsigned long span_heap_repair(struct span_heap *heap, unsigned long ngranules,
+			       bool *refused);
 
 /* scavenger.c: when to do so */
 #define SPAN_SCAVENGER_REST	U64_MAX

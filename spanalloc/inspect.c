@@ -38,11 +38,12 @@
 void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 {
 	const struct span_treap_node *root;
-	unsigned long irqflags;
+	unsigned long irqflags, idle;
 	struct span_goal goal;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
 	goal = span_heap_goal(heap);
+	idle = span_heap_idle_pages(heap);
 	*stats = heap->stat;
 	root = rb_entry_safe(heap->treap.root.rb_node, struct span_treap_node, rb);
 	stats->address_pages = heap->arenas.npages;
@@ -52,7 +53,7 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 	stats->quarantined_pages = heap->quarantined_pages;
 	stats->free_pages = heap->treap.npages;
 	stats->released_pages = stats->address_pages - stats->backed_pages;
-	stats->idle_pages = heap->treap.ngranules_idle << heap->granule_order;
+	stats->idle_pages = idle;
 	stats->largest_free_pages = root ? root->subtree_max : 0;
 	stats->free_spans = heap->treap.nspans;
 	stats->in_use_spans = heap->in_use_spans;
@@ -61,7 +62,9 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 				sizeof(struct page *);
 	stats->goal_pages = min(goal.keep, heap->max_pages);
 	stats->demand_pages = span_demand_granules(&heap->demand) << heap->granule_order;
-	stats->kept_pages = heap->kept_granules << heap->granule_order;
+	stats->kept_pages = round_up(min(idle, goal.keep) - min(idle, goal.retain),
+				     span_heap_granule_pages(heap));
+	stats->poison_broken = atomic_long_read(&heap->poison_broken);
 	stats->tree_inserts = heap->treap.ninserts;
 	stats->tree_erases = heap->treap.nerases;
 	spin_unlock_irqrestore(&heap->lock, irqflags);

@@ -77,16 +77,20 @@ static u64 keeper_now(void *priv)
 	return ktime_get_ns();
 }
 
-static void keeper_queue_step(struct span_keeper *keeper, u64 delay)
+static unsigned long keeper_ticks(u64 delay)
 {
-	unsigned long ticks = delay ? nsecs_to_jiffies(delay) + 1 : 0;
-
-	queue_delayed_work(keeper_queue, &keeper->work, ticks);
+	return delay ? nsecs_to_jiffies(delay) + 1 : 0;
 }
 
 static void keeper_wake(void *priv, u64 delay)
 {
-	keeper_queue_step(priv, delay);
+	struct span_keeper *keeper = priv;
+
+	/* What is queued already stays so; but nothing is sooner than now. */
+	if (delay)
+		queue_delayed_work(keeper_queue, &keeper->work, keeper_ticks(delay));
+	else
+		mod_delayed_work(keeper_queue, &keeper->work, 0);
 }
 
 static void keeper_idle(void *priv, long npages)
@@ -107,8 +111,9 @@ static void keeper_step(struct work_struct *work)
 	struct span_keeper *keeper = container_of(to_delayed_work(work), struct span_keeper, work);
 	u64 delay = span_scavenger_step(keeper->heap);
 
+	/* If it was woken meanwhile, that stays. */
 	if (delay != SPAN_SCAVENGER_REST)
-		keeper_queue_step(keeper, delay);
+		queue_delayed_work(keeper_queue, &keeper->work, keeper_ticks(delay));
 }
 
 static unsigned long keeper_count(struct shrinker *shrinker, struct shrink_control *sc)

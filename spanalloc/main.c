@@ -35,6 +35,16 @@ module_param(max_pages, ulong, 0444);
 MODULE_PARM_DESC(max_pages,
 		 "limit of the default heap in pages; 0 (default): half of the memory");
 
+static bool poison;
+module_param(poison, bool, 0444);
+MODULE_PARM_DESC(poison,
+		 "free pages of the default heap are filled with a pattern and verified, for debugging");
+
+static bool prezero;
+module_param(prezero, bool, 0444);
+MODULE_PARM_DESC(prezero,
+		 "idle memory of the default heap is cleared in the background, not when it is allocated");
+
 static int __init span_module_init(void)
 {
 	struct spanalloc_attr attr = {
@@ -42,6 +52,8 @@ static int __init span_module_init(void)
 		.nid = NUMA_NO_NODE,
 		.granule_order = granule_order == -1 ? SPANALLOC_ORDER_DEFAULT : granule_order,
 		.arena_pages = arena_pages,
+		.poison = poison,
+		.prezero = prezero,
 		.max_pages = max_pages ? : min(totalram_pages() / 2, DEVICE_PAGES_MAX),
 	};
 	struct spanalloc_stats stats;

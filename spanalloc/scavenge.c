@@ -18,12 +18,18 @@
  * position is an address: a span may be merged away meanwhile. The blocks are
  * given back to the buddy allocator without the lock.
  *
+ * A heap whose memory is charged to a memory cgroup keeps nothing idle. Only what
+ * is freed becomes idle, so whoever frees gives back what he touched, at once and
+ * wherever he is; nothing else is looked at, and it costs O(log n) for each granule,
+ * however long the free span has become.
+ *
  * Locking: takes the heap's lock, a batch at a time.
  */
 
 #include <linux/kernel.h>
 #include <linux/sched.h>
 
+#include "contents.h"
 #include "space.h"
 
 /* Granules that one batch detaches, and granules that it looks at, at most. */
@@ -38,6 +44,7 @@
  * @try: do not wait for the lock
  * @busy: somebody else had the lock
  * @n: granules detached
+ * @page: the first page of each
  * @block: their pages
  */
 struct batch {
@@ -47,6 +54,7 @@ struct batch {
 	bool try;
 	bool busy;
 	unsigned int n;
+	unsigned long page[SCAVENGE_DETACH];
 	struct span_block block[SCAVENGE_DETACH];
 };
 
@@ -77,6 +85,7 @@ static void detach_from(struct span_heap *heap, struct span_treap_node *node,
 		if (!span_granule_backed(granule))
 			continue;
 		heap->scattered_granules -= granule->scattered;
+		batch->page[batch->n] = page;
 		span_granule_detach(granule, &batch->block[batch->n++]);
 		lost.ngranules_idle++;
 		lost.nreleased += step;
@@ -118,24 +127,32 @@ static bool detach_batch(struct span_heap *heap, struct batch *batch)
 		if (look)
 			detach_from(heap, node, batch, &look);
 	}
-	span_heap_settle(heap);
-	spin_unlock_irqrestore(&heap->lock, irqflags);
+	span_heap_unlock(heap, irqflags);
 	return node && batch->wanted;
+}
+
+/* Give back, without the lock, what a batch has detached. Returns the pages. */
+static unsigned long give_batch(struct span_heap *heap, struct batch *batch)
+{
+	unsigned int i;
+
+	for (i = 0; i < batch->n; i++) {
+		span_contents_verify(heap, &batch->block[i], batch->page[i]);
+		heap->backing->give(heap->backing_priv, &batch->block[i],
+				    heap->granule_order);
+	}
+	return (unsigned long)batch->n << heap->granule_order;
 }
 
 /* Detach and give back, a batch at a time. Returns the number of pages. */
 static unsigned long release(struct span_heap *heap, struct batch *batch)
 {
 	unsigned long done = 0;
-	unsigned int i;
 	bool more;
 
 	do {
 		more = detach_batch(heap, batch);
-		for (i = 0; i < batch->n; i++)
-			heap->backing->give(heap->backing_priv, &batch->block[i],
-					    heap->granule_order);
-		done += (unsigned long)batch->n << heap->granule_order;
+		done += give_batch(heap, batch);
 		cond_resched();
 	} while (more);
 	return done;
@@ -208,4 +225,28 @@ bool span_heap_try_release(struct span_heap *heap, unsigned long npages, u64 *co
 unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages)
 {
 	return span_heap_release(heap, npages, NULL);
+}
+
+/**
+ * span_heap_release_idle() - give back all that is idle up to a page
+ * @heap: the heap, which keeps nothing idle
+ * @end: end of the span that was freed a moment ago
+ *
+ * Nothing idle is above the last granule that the span touches, but what somebody
+ * else has just freed, who gives it back himself.
+ *
+ * Context: any but NMI; without the heap's lock.
+ */
+void span_heap_release_idle(struct span_heap *heap, unsigned long end)
+{
+	struct batch batch = {
+		.below = round_up(end, span_heap_granule_pages(heap)),
+		.wanted = ~0UL,
+	};
+	bool more;
+
+	do {
+		more = detach_batch(heap, &batch);
+		give_batch(heap, &batch);
+	} while (more);
 }

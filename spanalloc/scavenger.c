@@ -26,13 +26,19 @@
  *
  * The scavenger sleeps unless there is more idle memory than the share of what is in
  * use now: nothing that passing time could bring the goal down to. A free that
- * makes it so arms it; a step that finds nothing left to do or to wait for disarms it
- * and forgets the past. While only the window stands between idle memory and its
- * release, it steps once an epoch, and so for one window at most.
+ * makes it so arms it; a step that finds nothing left to do or to wait for disarms
+ * it. While only the window stands between idle memory and its release, it steps
+ * once an epoch, and so for one window at most.
  *
- * Memory above the share that the demand alone kept is counted at each epoch; as
- * much of it as the next epoch needed is counted as saved: it would have been given
- * back and taken again.
+ * When nothing is above the goal, a step sees to what is idle (upkeep.c), at the same
+ * pace. A free arms the scavenger for that as well, if there is anything of that kind.
+ *
+ * Nobody looks at the clock while the scavenger sleeps, but who takes a granule or
+ * arms it. Between two looks the heap keeps all that it has, and at most the share
+ * of it is idle; so what the window does not know of that time hardly matters.
+ *
+ * What this saves is counted: idle memory above the share that is needed again would have
+ * been given back and taken again by a heap that keeps no more than that.
  *
  * The time comes from struct span_keeper_ops. Without one, a heap has no background
  * scavenger and no window.
@@ -55,36 +61,21 @@
 #include "space.h"
 
 /* Granules that one step gives back at most, and what an allocation does. */
-#define SCAVENGE_STEP		16
-#define SCAVENGE_BEFORE_TAKE	2
+#define SCAVENGE_STEP		16UL
+#define SCAVENGE_BEFORE_TAKE	2UL
+
+/* Granules that one step sees to at most, in each of the ways that there are. */
+#define TEND_STEP		4UL
 
 /* Keeps products with it far from overflow. */
 #define RETAIN_PERCENT_MAX	1000000
 
-/* A batch that was preempted looks expensive; no pause is longer than this. */
-#define SCAVENGE_PAUSE_MAX	NSEC_PER_SEC
+/* A batch that was preempted looks expensive; none counts for more than this. */
+#define SCAVENGE_SPENT_MAX	(100 * NSEC_PER_MSEC)
 
 static unsigned long share(unsigned long npages, unsigned long percent)
 {
 	return npages / 100 * percent + npages % 100 * percent / 100;
-}
-
-/* Idle pages that the demand alone keeps, at the most. */
-static unsigned long kept_for_demand(const struct span_heap *heap, const struct span_goal *goal)
-{
-	unsigned long idle = span_heap_idle_pages(heap);
-
-	return min(idle, goal->keep) - min(idle, goal->retain);
-}
-
-/* At the end of an epoch: what was kept, and needed again? */
-static void account_kept(struct span_heap *heap, unsigned long high)
-{
-	unsigned long taken = high - min(high, heap->needed_granules);
-
-	heap->stat.kept_reused_pages +=
-		min(heap->kept_granules, taken) << heap->granule_order;
-	heap->needed_granules = span_heap_needed(heap);
 }
 
 /**
@@ -97,82 +88,107 @@ static void account_kept(struct span_heap *heap, unsigned long high)
 struct span_goal span_heap_goal(struct span_heap *heap)
 {
 	u64 now = heap->keeper ? heap->keeper->now(heap->keeper_priv) : 0;
-	unsigned long high = heap->demand.epoch[heap->demand.at].high;
-	unsigned long used = span_heap_used(heap), needed = span_heap_needed(heap);
 	struct span_goal goal = { .retain = ~0UL, .keep = ~0UL };
-	unsigned long again = 0;
-	bool ended;
+	unsigned long needed = span_heap_needed(heap), again;
 
-	ended = span_demand_advance(&heap->demand, now, used, needed);
-	if (ended)
-		account_kept(heap, high);
+	span_demand_advance(&heap->demand, now);
 	if (heap->policy.retain_percent >= 0) {
-		if (heap->policy.retain_percent)
-			again = max(span_demand_granules(&heap->demand), needed) - needed;
+		again = max(span_demand_granules(&heap->demand), needed) - needed;
 		goal.retain = share(span_demand_peak(&heap->demand), heap->policy.retain_percent);
 		goal.keep = max(goal.retain, again << heap->granule_order);
 	}
-	if (ended)
-		heap->kept_granules = kept_for_demand(heap, &goal) >> heap->granule_order;
+	heap->spare_granules = min(goal.retain, heap->max_pages) >> heap->granule_order;
+	heap->eager_granules = min(heap->eager_granules, needed + heap->spare_granules);
 	return goal;
 }
 
-/* Is there more idle memory than the goal can come down to? */
+/*
+ * Is there more idle memory than the goal can come down to? Where memory is charged, who
+ * made it idle is giving it back already.
+ */
 static bool is_due(const struct span_heap *heap)
 {
-	return heap->policy.retain_percent >= 0 && !heap->damaged &&
-	       span_heap_idle_pages(heap) > share(span_heap_used(heap), heap->policy.retain_percent);
+	int percent = heap->policy.retain_percent;
+
+	return percent >= 0 && !heap->damaged && !heap->account &&
+	       span_heap_idle_pages(heap) > share(span_heap_used(heap), percent);
 }
 
-/**
- * span_heap_settle() - take note of what changed
- * @heap: the heap
- *
- * To be called before the heap's lock is let go by whoever changed which pages
- * are used or idle.
- *
- * Context: any; the caller holds the heap's lock.
- * Return: true if span_heap_wake() is to be called, without the lock.
+/* Is there idle memory that somebody should look at? */
+static bool tends(const struct span_heap *heap)
+{
+	return heap->tend && heap->treap.ngranules_idle && !heap->damaged && !heap->account;
+}
+
+/*
+ * An eager heap keeps no more than the share, and gives back the rest at once. It takes what
+ * we take; what it lacks then was saved.
  */
-bool span_heap_settle(struct span_heap *heap)
+static void count_saved(struct span_heap *heap)
+{
+	unsigned long needed = span_heap_needed(heap);
+	unsigned long eager = heap->eager_granules + heap->stat.backed - heap->eager_taken;
+
+	heap->stat.kept_reused_pages += (needed - min(needed, eager)) << heap->granule_order;
+	heap->eager_granules = clamp(eager, needed, needed + heap->spare_granules);
+	heap->eager_taken = heap->stat.backed;
+}
+
+/*
+ * Take note of what changed. Where that arms the scavenger, what was before has lasted
+ * until now. Returns the delay after which to wake it, or SPAN_SCAVENGER_REST. Since the
+ * window keeps memory for an epoch at least, that is an epoch.
+ */
+static u64 settle(struct span_heap *heap)
 {
 	unsigned long idle = heap->treap.ngranules_idle;
 	long delta = idle - heap->idle_told;
+	bool arm = heap->keeper && !heap->armed && delta >= 0 && (is_due(heap) || tends(heap));
 
+	if (arm) {
+		heap->armed = true;
+		span_heap_goal(heap);
+	}
 	span_demand_note(&heap->demand, span_heap_used(heap), span_heap_needed(heap));
-	if (!heap->keeper)
-		return false;
-	if (delta) {
+	count_saved(heap);
+	if (heap->keeper && delta) {
 		WRITE_ONCE(heap->idle_told, idle);
 		heap->keeper->idle(heap->keeper_priv, delta * (1L << heap->granule_order));
 	}
-	if (heap->armed || delta < 0 || !is_due(heap))
-		return false;
-	heap->armed = true;
-	return true;
+	return arm ? heap->demand.epoch_ns : SPAN_SCAVENGER_REST;
 }
 
 /**
- * span_heap_wake() - have the scavenger look at the heap
+ * span_heap_unlock() - let go of the heap's lock after a change
  * @heap: the heap
+ * @irqflags: of the lock
  *
- * The window keeps memory for an epoch at least, so that is when.
+ * To be called instead of spin_unlock_irqrestore() by whoever may have changed which
+ * pages are used or idle. Wakes the scavenger if there is something to do for it.
  *
- * Context: any but NMI; without the heap's lock.
+ * Context: any but NMI; the caller holds the heap's lock.
  */
-void span_heap_wake(struct span_heap *heap)
+void span_heap_unlock(struct span_heap *heap, unsigned long irqflags)
+	__releases(&heap->lock)
 {
-	heap->keeper->wake(heap->keeper_priv, heap->demand.epoch_ns);
+	u64 delay = settle(heap);
+
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	if (delay != SPAN_SCAVENGER_REST)
+		heap->keeper->wake(heap->keeper_priv, delay);
 }
 
-/* Forget the past, and remember from here on as far back as the policy says. */
+/*
+ * Forget the past, and remember from here on as far back as the policy says. A heap that
+ * retains nothing has no use for a window.
+ */
 static void start_window(struct span_heap *heap)
 {
-	heap->demand.epoch_ns = (u64)heap->policy.window_ms * NSEC_PER_MSEC / SPAN_DEMAND_EPOCHS;
-	heap->kept_granules = 0;
-	heap->needed_granules = span_heap_needed(heap);
+	u64 epoch_ns = (u64)heap->policy.window_ms * NSEC_PER_MSEC / SPAN_DEMAND_EPOCHS;
+
 	span_demand_start(&heap->demand, heap->keeper->now(heap->keeper_priv),
-			  span_heap_used(heap), heap->needed_granules);
+			  heap->policy.retain_percent ? epoch_ns : 0,
+			  span_heap_used(heap), span_heap_needed(heap));
 }
 
 /**
@@ -195,22 +211,23 @@ int span_scavenger_check_policy(const struct span_policy *policy)
  * @heap: a heap with a keeper
  * @policy: what holds from here on; it was checked
  *
- * The window starts afresh.
+ * The window starts afresh. A scavenger that is awake looks at the heap at once: what it
+ * waits for may be long in coming, by the policy that was.
  *
  * Context: any but NMI; without the heap's lock.
  */
 void span_scavenger_set_policy(struct span_heap *heap, const struct span_policy *policy)
 {
 	unsigned long irqflags;
-	bool wake;
+	bool awake;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
 	heap->policy = *policy;
 	start_window(heap);
-	wake = span_heap_settle(heap);
-	spin_unlock_irqrestore(&heap->lock, irqflags);
-	if (wake)
-		span_heap_wake(heap);
+	awake = heap->armed;
+	span_heap_unlock(heap, irqflags);
+	if (awake)
+		heap->keeper->wake(heap->keeper_priv, 0);
 }
 
 /**
@@ -242,17 +259,39 @@ void span_scavenger_detach(struct span_heap *heap)
 	heap->keeper = NULL;
 }
 
-/* Nothing is above the goal: wait for the goal to come down, or rest. */
+/*
+ * Nothing is above the goal: wait for the goal to come down, or rest. The epoch in
+ * which it rests lasts until somebody looks at the clock again, which may be days
+ * later: nothing that was before may be in it.
+ */
 static u64 wait_or_rest(struct span_heap *heap)
 {
+	const struct span_demand *demand = &heap->demand;
 	u64 now = heap->keeper->now(heap->keeper_priv);
-	u64 next = heap->demand.began + heap->demand.epoch_ns;
+	u64 next = demand->began + demand->epoch_ns;
 
-	if (is_due(heap))
-		return next > now ? next - now : 1;
-	heap->armed = false;
-	start_window(heap);
-	return SPAN_SCAVENGER_REST;
+	heap->armed = is_due(heap) || (demand->epoch_ns && !span_demand_is_steady(demand));
+	if (!heap->armed)
+		return SPAN_SCAVENGER_REST;
+	return next > now ? next - now : 1;
+}
+
+/*
+ * See to idle memory. Where the system has no blocks, or nothing more is to be done, the
+ * next look is when something was freed.
+ */
+static void tend(struct span_heap *heap)
+{
+	bool refused, more = span_heap_repair(heap, TEND_STEP, &refused) == TEND_STEP;
+	unsigned long irqflags;
+
+	if (heap->prezero)
+		more |= span_heap_prezero(heap, TEND_STEP) == TEND_STEP;
+	if (!more)
+		return;
+	spin_lock_irqsave(&heap->lock, irqflags);
+	heap->tend = true;
+	spin_unlock_irqrestore(&heap->lock, irqflags);
 }
 
 /* How long to rest after work that took so long. */
@@ -260,12 +299,11 @@ static u64 pause_after(const struct span_heap *heap, u64 spent)
 {
 	unsigned int pace = heap->policy.pace_permille;
 
-	spent = min_t(u64, spent, SCAVENGE_PAUSE_MAX);
-	return min_t(u64, spent * (1000 - pace) / pace, SCAVENGE_PAUSE_MAX);
+	return min_t(u64, spent, SCAVENGE_SPENT_MAX) * (1000 - pace) / pace;
 }
 
 /**
- * span_scavenger_step() - give back a batch of what is above the goal
+ * span_scavenger_step() - give back a batch of what is above the goal, or see to the rest
  * @heap: a heap with a keeper; its wake() was called, or the last step said so
  *
  * Context: may sleep; without the heap's lock. One at a time for each heap.
@@ -278,6 +316,7 @@ u64 span_scavenger_step(struct span_heap *heap)
 	u64 began, spent, pause = SPAN_SCAVENGER_REST;
 	struct span_goal goal;
 	unsigned long irqflags;
+	bool tending = false;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
 	goal = span_heap_goal(heap);
@@ -285,19 +324,27 @@ u64 span_scavenger_step(struct span_heap *heap)
 	heap->stat.scavenge_steps++;
 	if (idle > goal.keep && !heap->damaged)
 		excess = min(idle - goal.keep, batch);
+	else if (tends(heap))
+		tending = true;
 	else
 		pause = wait_or_rest(heap);
+	if (tending)
+		heap->tend = false;
 	spin_unlock_irqrestore(&heap->lock, irqflags);
-	if (!excess)
+	if (!excess && !tending)
 		return pause;
 
 	began = heap->keeper->now(heap->keeper_priv);
-	span_heap_release(heap, excess, NULL);
+	if (excess)
+		span_heap_release(heap, excess, NULL);
+	else
+		tend(heap);
 	spent = heap->keeper->now(heap->keeper_priv) - began;
 	spin_lock_irqsave(&heap->lock, irqflags);
 	heap->stat.scavenge_ns += spent;
+	pause = pause_after(heap, spent);
 	spin_unlock_irqrestore(&heap->lock, irqflags);
-	return pause_after(heap, spent);
+	return pause;
 }
 
 /**

@@ -241,6 +241,14 @@ static void take_in(struct extent *whole, const struct span *neighbour)
 	whole->tally.ngranules_idle += neighbour->node.ngranules_idle;
 }
 
+/* The upkeep of idle granules (upkeep.c) is to look again from @page on. */
+static void upkeep_from(struct span_heap *heap, unsigned long page)
+{
+	heap->dirty_from = min(heap->dirty_from, page);
+	heap->scattered_from = min(heap->scattered_from, page);
+	heap->tend |= heap->scattered_granules || heap->prezero;
+}
+
 /**
  * span_space_coalesce() - make a span free and merge it with its neighbours
  * @heap: the heap
@@ -268,6 +276,8 @@ bool span_space_coalesce(struct span_heap *heap, struct span *span,
 	struct span_tally run;
 
 	heap->changes++;
+	/* Granules that become idle by this begin no lower than the one that @span begins in. */
+	upkeep_from(heap, round_down(base, span_heap_granule_pages(heap)));
 	if (below)
 		take_in(&whole, below);
 	if (above)
@@ -343,6 +353,73 @@ void span_space_install(struct span_heap *heap, struct span *claim,
 	     span = span_map_after(&heap->arenas, span_end(span)))
 		backed_under(heap, span,
 			     min(end, span_end(span)) - max(page, span->node.base));
+}
+
+static void lose_idle(struct span_treap_node *node, void *arg)
+{
+	node->ngranules_idle--;
+	node->nreleased += *(unsigned long *)arg;
+}
+
+/**
+ * span_space_detach() - take the memory from behind an idle granule
+ * @heap: the heap
+ * @node: the free span that the granule lies in
+ * @index: number of the granule, which is backed and lies wholly in there
+ * @block: out: its pages, which belong to the caller from here on
+ *
+ * Context: any; the caller holds the heap's lock. O(log n).
+ */
+void span_space_detach(struct span_heap *heap, struct span_treap_node *node,
+		       unsigned long index, struct span_block *block)
+{
+	unsigned long step = span_heap_granule_pages(heap);
+
+	heap->changes++;
+	heap->backed_granules--;
+	span_granule_detach(span_granule_at(&heap->arenas, index), block);
+	heap->scattered_granules -= block->scattered;
+	span_treap_mutate(&heap->treap, node, lose_idle, &step);
+}
+
+static void regain_idle(struct span_treap_node *node, void *arg)
+{
+	node->ngranules_idle++;
+	node->nreleased -= *(unsigned long *)arg;
+}
+
+/**
+ * span_space_reinstall() - put memory back behind a granule
+ * @heap: the heap
+ * @index: number of the granule
+ * @block: what span_space_detach() gave, a while ago
+ *
+ * The granule may have got other memory meanwhile, or a claim may be about to see to
+ * that.
+ *
+ * Context: any; the caller holds the heap's lock. O(log n).
+ * Return: false if the granule is not released any more, or not wholly in one free span;
+ * the block still is the caller's then.
+ */
+bool span_space_reinstall(struct span_heap *heap, unsigned long index,
+			  const struct span_block *block)
+{
+	struct span_granule *granule = span_granule_at(&heap->arenas, index);
+	unsigned long step = span_heap_granule_pages(heap);
+	unsigned long page = index << heap->granule_order;
+	struct span_treap_node *node;
+
+	if (heap->damaged || span_granule_backed(granule))
+		return false;
+	node = span_treap_last_below(&heap->treap, page + 1, SPAN_FILTER_ALL);
+	if (!node || node->base + node->npages < page + step)
+		return false;
+	heap->changes++;
+	heap->backed_granules++;
+	heap->scattered_granules += block->scattered;
+	span_granule_install(granule, block, heap->granule_order);
+	span_treap_mutate(&heap->treap, node, regain_idle, &step);
+	return true;
 }
 
 /**

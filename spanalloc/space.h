@@ -53,6 +53,10 @@ bool span_space_coalesce(struct span_heap *heap, struct span *span,
 			 struct span_spares *unused);
 void span_space_install(struct span_heap *heap, struct span *claim,
 			unsigned long index, const struct span_block *block);
+void span_space_detach(struct span_heap *heap, struct span_treap_node *node,
+		       unsigned long index, struct span_block *block);
+bool span_space_reinstall(struct span_heap *heap, unsigned long index,
+			  const struct span_block *block);
 int span_space_plan(struct span_heap *heap, const struct span_treap_window *window,
 		    struct span_growth *growth);
 int span_space_prepare(struct span_heap *heap, struct span_growth *growth, gfp_t gfp);
@@ -75,8 +79,8 @@ bool span_heap_try_release(struct span_heap *heap, unsigned long npages, u64 *co
 			   unsigned long *done);
 
 struct span_goal span_heap_goal(struct span_heap *heap);
-bool span_heap_settle(struct span_heap *heap);
-void span_heap_wake(struct span_heap *heap);
+void span_heap_unlock(struct span_heap *heap, unsigned long irqflags)
+	__releases(&heap->lock);
 
 void span_heap_damage(struct span_heap *heap, const char *what);
 

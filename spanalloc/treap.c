@@ -553,3 +553,24 @@ struct span_treap_node *span_treap_last_below(const struct span_treap *treap,
 		return found;
 	return span_treap_prev(found, filter);
 }
+
+/**
+ * span_treap_first_above() - the lowest matching span that ends above a page
+ * @treap: the tree
+ * @page: the limit
+ * @filter: set of types
+ *
+ * The same for a walk upwards.
+ *
+ * Context: any; the caller holds the tree's lock. O(depth).
+ * Return: the node, or NULL.
+ */
+struct span_treap_node *span_treap_first_above(const struct span_treap *treap,
+					       unsigned long page, u8 filter)
+{
+	struct span_treap_node *node = first_above(treap, page);
+
+	if (!node || matches(node, filter))
+		return node;
+	return span_treap_next(node, filter);
+}

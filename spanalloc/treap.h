@@ -137,6 +137,8 @@ struct span_treap_node *span_treap_next(const struct span_treap_node *node, u8 f
 struct span_treap_node *span_treap_prev(const struct span_treap_node *node, u8 filter);
 struct span_treap_node *span_treap_last_below(const struct span_treap *treap,
 					      unsigned long page, u8 filter);
+struct span_treap_node *span_treap_first_above(const struct span_treap *treap,
+					       unsigned long page, u8 filter);
 
 enum span_invariant span_treap_check_node(const struct span_treap *treap,
 					  const struct span_treap_node *node);

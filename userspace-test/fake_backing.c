@@ -6,6 +6,7 @@
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/string.h>
 
 #include "fake_backing.h"
 #include "shim.h"
@@ -147,6 +148,8 @@ static void fake_give(void *priv, struct span_block *from, unsigned int order)
 
 	must_be_unlocked(fake);
 	run_hook(fake, &fake->give_hook);
+	if (fake->clock)
+		__atomic_fetch_add(fake->clock, fake->give_ns, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&fake->mutex);
 	at = find(fake, from);
 	block = *at;
@@ -164,30 +167,86 @@ static void fake_give(void *priv, struct span_block *from, unsigned int order)
 	pthread_mutex_unlock(&fake->mutex);
 }
 
-static void fake_zero(void *priv, const struct span_block *block, unsigned int first,
-		      unsigned int npages)
+/* The block, if it is out and has these pages. */
+static struct fake_block *check_range(struct fake_backing *fake, const struct span_block *block,
+				      unsigned int first, unsigned int npages)
+{
+	struct fake_block *out = *find(fake, block);
+
+	if (out && npages && first + npages <= 1U << out->order)
+		return out;
+	complain(fake, "pages are to be filled or verified that are not out");
+	return NULL;
+}
+
+static struct page *page_of(struct fake_block *out, unsigned int index)
+{
+	return out->array ? out->array[index] : &out->page[index];
+}
+
+static void fake_fill(void *priv, const struct span_block *block, unsigned int first,
+		      unsigned int npages, u8 byte)
 {
 	struct fake_backing *fake = priv;
 	struct fake_block *out;
 	unsigned int i;
 
 	must_be_unlocked(fake);
+	run_hook(fake, &fake->fill_hook);
 	pthread_mutex_lock(&fake->mutex);
-	out = *find(fake, block);
-	if (!out || !npages || first + npages > 1U << out->order) {
-		complain(fake, "pages are to be cleared that are not out");
-	} else {
+	out = check_range(fake, block, first, npages);
+	if (out) {
 		for (i = first; i < first + npages; i++)
-			(out->array ? out->array[i] : &out->page[i])->content = 0;
-		fake->nzeroed += npages;
+			page_of(out, i)->content = fake_full_of(byte);
+		*(byte ? &fake->nfilled : &fake->nzeroed) += npages;
 	}
 	pthread_mutex_unlock(&fake->mutex);
+}
+
+/* The first and the last byte of a page that differ. */
+static void tell(const struct page *page, u8 byte, struct span_flaw *flaw)
+{
+	const u8 *bytes = (const u8 *)&page->content;
+
+	*flaw = (struct span_flaw) { .pfn = page->id, .last = sizeof(page->content) - 1 };
+	while (bytes[flaw->first] == byte)
+		flaw->first++;
+	while (bytes[flaw->last] == byte)
+		flaw->last--;
+	flaw->nbytes = sizeof(page->content) - flaw->first;
+	memcpy(flaw->bytes, bytes + flaw->first, flaw->nbytes);
+}
+
+static bool fake_verify(void *priv, const struct span_block *block, unsigned int first,
+			unsigned int npages, u8 byte, struct span_flaw *flaw)
+{
+	struct fake_backing *fake = priv;
+	struct fake_block *out;
+	unsigned int i = first;
+
+	must_be_unlocked(fake);
+	run_hook(fake, &fake->verify_hook);
+	pthread_mutex_lock(&fake->mutex);
+	out = check_range(fake, block, first, npages);
+	while (out && i < first + npages && page_of(out, i)->content == fake_full_of(byte))
+		i++;
+	fake->nverified += i - first;
+	if (out && i < first + npages) {
+		tell(page_of(out, i), byte, flaw);
+		flaw->index = i;
+		fake->nverified++;
+		fake->nbroken++;
+		out = NULL;
+	}
+	pthread_mutex_unlock(&fake->mutex);
+	return out;
 }
 
 const struct span_backing_ops fake_backing_ops = {
 	.take = fake_take,
 	.give = fake_give,
-	.zero = fake_zero,
+	.fill = fake_fill,
+	.verify = fake_verify,
 };
 
 void fake_backing_init(struct fake_backing *fake)

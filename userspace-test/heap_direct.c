@@ -109,7 +109,13 @@ void bad_attributes(void)
 	EXPECT_EQ(WITH(retain_percent, -2), -EINVAL);
 	EXPECT_EQ(WITH(retain_percent, 0), 0);
 	EXPECT_EQ(WITH(retain_percent, 1000001), -EINVAL);
+	EXPECT_EQ(WITH(account, true), -EINVAL);
 #undef WITH
+	for (attr = good, attr.account = true; attr.retain_percent < 3; attr.retain_percent++)
+		EXPECT_EQ(create_error(&attr), attr.retain_percent ? -EINVAL : 0);
+	attr.retain_percent = 0;
+	attr.window_ms = 1;
+	EXPECT_EQ(create_error(&attr), -EINVAL);
 	EXPECT_EQ(shim_live().blocks, 0);
 }
 

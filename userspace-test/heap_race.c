@@ -394,16 +394,12 @@ void race_contig_scattered(void)
 	settle(&mine);
 }
 
-/* Everything at once: each hook may do any operation, hooks in hooks included. */
-void race_everything_in_the_hook(void)
+static void everything_in_the_hook(const struct geometry *geometry)
 {
-	struct geometry geometry = eight;
 	struct rng rng;
 	unsigned int i;
 
-	geometry.scatter_every = 3;
-	geometry.retain = 30;
-	REQUIRE(hw_create(&geometry), "no heap");
+	REQUIRE(hw_create(geometry), "no heap");
 	rng_seed(&rng, opt_seed + 77);
 	chaos_start(&rng, true);
 	for (i = 0; i < opt_ops * 2 && !ktap_failures; i++) {
@@ -416,7 +412,52 @@ void race_everything_in_the_hook(void)
 	EXPECT(chaos_nested() > opt_ops / 2, "%lu steps in hooks", chaos_nested());
 	EXPECT(hw.heap->stat.backing_races > 0, "%llu races",
 	       (unsigned long long)hw.heap->stat.backing_races);
+	EXPECT(hw.heap->stat.repaired > 0 || geometry->account, "none repaired");
+	EXPECT(hw.heap->stat.prezeroed_pages > 0 || geometry->wipe || geometry->poison ||
+	       geometry->account, "none cleared");
+	/* Whoever is in the middle of something when others free has no excuse. */
+	EXPECT(!geometry->account || !hw.heap->treap.ngranules_idle, "%lu granules are idle",
+	       hw.heap->treap.ngranules_idle);
+	EXPECT(!geometry->keeper || hw.heap->stat.scavenge_steps > opt_ops / 30, "%llu steps",
+	       (unsigned long long)hw.heap->stat.scavenge_steps);
 	chaos_finish();
+}
+
+/* Everything at once: each hook may do any operation, hooks in hooks included. */
+void race_everything_in_the_hook(void)
+{
+	struct geometry geometry = eight;
+
+	geometry.scatter_every = 3;
+	geometry.retain = 30;
+	everything_in_the_hook(&geometry);
+	geometry.wipe = true;
+	everything_in_the_hook(&geometry);
+	geometry.poison = true;
+	everything_in_the_hook(&geometry);
+}
+
+void race_everything_accounted(void)
+{
+	struct geometry geometry = eight;
+
+	geometry.scatter_every = 3;
+	geometry.retain = 0;
+	geometry.account = true;
+	everything_in_the_hook(&geometry);
+}
+
+/* The same, and the scavenger and the system's reclaim. */
+void race_with_a_keeper(void)
+{
+	struct geometry geometry = eight;
+
+	geometry.scatter_every = 5;
+	geometry.retain = 1;
+	geometry.keeper = true;
+	geometry.window_ms = 100;
+	geometry.give_ns = 100000;
+	everything_in_the_hook(&geometry);
 }
 
 /* The heap changes between the batches of a check. */

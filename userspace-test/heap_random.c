@@ -118,9 +118,11 @@ static void random_run(const struct geometry *geometry, unsigned int all_every,
 
 	make_plan(&plan, opt_seed, nops);
 	if (!child_is_fine(&plan, false)) {
-		EXPECT(false, "order %u, arena %lu, limit %lu, retain %d, scatter %lu, dirty %d: --seed %llu --ops %llu fails",
+		EXPECT(false, "order %u, arena %lu, limit %lu, retain %d, account %d, scatter %lu, dirty %d, wipe %d, poison %d, window %d: --seed %llu --ops %llu fails",
 		       geometry->order, geometry->arena, geometry->limit, geometry->retain,
-		       geometry->scatter_every, geometry->dirty,
+		       geometry->account, geometry->scatter_every, geometry->dirty,
+		       geometry->wipe, geometry->poison,
+		       geometry->keeper ? (int)geometry->window_ms : -1,
 		       (unsigned long long)opt_seed, (unsigned long long)opt_ops);
 		if (opt_shrink) {
 			shrink(&plan);
@@ -185,6 +187,31 @@ void random_retention(void)
 		random_run(&geometries[i], 20, opt_ops);
 }
 
+/* With a keeper: time passes, and the scavenger works. */
+void random_time(void)
+{
+	static const struct geometry geometries[] = {
+		{ .order = 0, .arena = 64, .limit = 600, .retain = 10, .keeper = true,
+		  .window_ms = 32000, .give_ns = 50000 },
+		{ .order = 3, .arena = 64, .limit = 1024, .retain = 0, .keeper = true,
+		  .window_ms = 32000, .pace = 1, .give_ns = 3000000 },
+		{ .order = 3, .arena = 64, .limit = 1024, .retain = 33, .keeper = true,
+		  .window_ms = 1, .pace = 1000, .give_ns = 1 },
+		{ .order = 3, .arena = 64, .limit = 1024, .retain = 10, .keeper = true,
+		  .window_ms = 0, .pace = 10, .give_ns = 20000000 },
+		{ .order = 3, .arena = 64, .limit = 1024, .retain = 250, .keeper = true,
+		  .window_ms = 8000, .pace = 500, .give_ns = 400 },
+		{ .order = 3, .arena = 64, .limit = 1024, .retain = -1, .keeper = true,
+		  .window_ms = 100, .give_ns = 100 },
+		{ .order = 2, .arena = 128, .limit = 3000, .retain = 5, .keeper = true,
+		  .window_ms = 1000, .give_ns = 100000 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(geometries) && !ktap_failures; i++)
+		random_run(&geometries[i], 20, opt_ops);
+}
+
 void random_scattered(void)
 {
 	static const struct geometry geometries[] = {
@@ -198,6 +225,38 @@ void random_scattered(void)
 
 	for (i = 0; i < ARRAY_SIZE(geometries) && !ktap_failures; i++)
 		random_run(&geometries[i], 20, opt_ops);
+}
+
+void random_accounted(void)
+{
+	static const struct geometry geometries[] = {
+		{ .order = 0, .arena = 64, .limit = 600, .account = true },
+		{ .order = 3, .arena = 64, .limit = 1003, .account = true, .dirty = true },
+		{ .order = 3, .arena = 32, .limit = 800, .account = true, .scatter_every = 3 },
+		{ .order = 9, .arena = 4096, .limit = 20000, .account = true },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(geometries) && !ktap_failures; i++)
+		random_run(&geometries[i], 20, opt_ops / (i == 3 ? 4 : 1));
+}
+
+/* Free pages are zero or poisoned, whatever comes from the backing. */
+void random_contents(void)
+{
+	static const struct geometry geometries[] = {
+		{ .order = 0, .arena = 64, .limit = 300, .retain = -1, .wipe = true },
+		{ .order = 3, .arena = 64, .limit = 1024, .retain = 20, .scatter_every = 3,
+		  .dirty = true, .wipe = true },
+		{ .order = 3, .arena = 64, .limit = 1024, .retain = 50, .scatter_every = 2,
+		  .poison = true },
+		{ .order = 4, .arena = 32, .limit = 800, .retain = -1, .dirty = true,
+		  .wipe = true, .poison = true },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(geometries) && !ktap_failures; i++)
+		random_run(&geometries[i], 10, opt_ops);
 }
 
 /* Steps of the small world: allocate 1, 2 or 3 pages, free the first, second, last. */

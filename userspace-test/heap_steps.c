@@ -3,12 +3,25 @@
  * The steps that sequences are made of, whoever makes these: a generator of random
  * numbers, or a fuzzer.
  */
+#include <linux/time64.h>
+
 #include "heap_world.h"
 
 static enum hw_op_kind random_kind(struct rng *rng, bool shrinking)
 {
-	unsigned int roll = rng_below(rng, 100);
+	/* What does not belong to an owner; and nonsense. */
+	static const enum hw_op_kind background[] = {
+		OP_SCAVENGE, OP_PREZERO, OP_SCAVENGE, OP_BEFORE_TAKE, OP_REPAIR, OP_BAD_REQUEST,
+	};
+	/* The upper half is for heaps that have a keeper. */
+	unsigned int both = rng_below(rng, 200), roll = both % 100;
 
+	if (both >= 170 && both < 180)
+		return OP_TIME;
+	if (both == 187 || both == 188)
+		return OP_RECLAIM;
+	if (both == 189)
+		return OP_POLICY;
 	if (roll < (shrinking ? 30 : 50))
 		return OP_ALLOC;
 	if (roll < 80)
@@ -17,12 +30,10 @@ static enum hw_op_kind random_kind(struct rng *rng, bool shrinking)
 		return OP_SPLIT;
 	if (roll < 87)
 		return OP_QUARANTINE;
-	if (roll < 90)
-		return OP_SCAVENGE;
-	if (roll < 92)
-		return OP_BEFORE_TAKE;
 	if (roll < 93)
-		return OP_BAD_REQUEST;
+		return background[roll - 87];
+	if (roll < 94)
+		return OP_SPOIL;
 	return roll < 97 ? OP_FAIL_BLOCK : OP_FAIL_METADATA;
 }
 
@@ -102,6 +113,32 @@ static bool do_bad_request(const struct hw_op *op)
 	return EXPECT_EQ(PTR_ERR_OR_ZERO(span), -EINVAL);
 }
 
+/* From a moment to some windows. */
+static bool do_time(const struct hw_op *op)
+{
+	u64 most = (hw.geometry.window_ms + 1) * (u64)NSEC_PER_MSEC;
+
+	switch (op->b % 8) {
+	case 0:
+		return hw_pass(op->a);
+	case 1:
+		return hw_pass(2 * most + op->a * (u64)NSEC_PER_MSEC);
+	case 2:
+		/* To where an epoch ends, exactly. */
+		return hw_pass(most / 16 * (1 + op->a % 4));
+	default:
+		return hw_pass(most / 8 * op->a >> 16);
+	}
+}
+
+static bool do_policy(const struct hw_op *op)
+{
+	static const int percents[] = { -1, 0, 5, 10, 33, 250 };
+	static const unsigned int windows[] = { 0, 1, 100, 32000 }, paces[] = { 1, 10, 1000 };
+
+	return hw_set_policy(percents[op->a % 6], windows[op->b % 4], paces[op->b / 4 % 3]);
+}
+
 static bool arms(const struct hw_op *op)
 {
 	return op->kind == OP_FAIL_BLOCK || op->kind == OP_FAIL_METADATA;
@@ -124,8 +161,14 @@ static bool do_arm(const struct hw_op *op)
 static bool do_op(const struct hw_op *op)
 {
 	size_t at = hw.nlive ? op->a % hw.nlive : 0;
+	enum hw_op_kind kind = op->kind;
 
-	switch (op->kind) {
+	/* What only a keeper does. */
+	if (!hw.keeper.heap && kind == OP_TIME)
+		kind = OP_FREE;
+	if (!hw.keeper.heap && (kind == OP_RECLAIM || kind == OP_POLICY))
+		kind = OP_SCAVENGE;
+	switch (kind) {
 	case OP_ALLOC:
 		return hw.nlive + 2 > LIVE_MAX || do_alloc(op);
 	case OP_FREE:
@@ -137,8 +180,21 @@ static bool do_op(const struct hw_op *op)
 		return !hw.nlive || hw_quarantine(at);
 	case OP_SCAVENGE:
 		return hw_scavenge(op->b % 4 ? op->a % (4 * hw.model.granule + 2) : ~0UL);
+	case OP_RECLAIM:
+		return hw_reclaim(op->b % 4 ? op->a % (4 * hw.model.granule + 2) : ~0UL);
+	case OP_TIME:
+		return do_time(op);
+	case OP_POLICY:
+		return do_policy(op);
 	case OP_BEFORE_TAKE:
 		return hw_before_take();
+	case OP_PREZERO:
+		return hw_prezero(op->b % 4 ? op->a % 5 : ~0UL);
+	case OP_REPAIR:
+		return hw_repair(op->b % 4 ? op->a % 5 : ~0UL);
+	case OP_SPOIL:
+		hw_spoil(op->b);
+		return true;
 	case OP_BAD_REQUEST:
 		return do_bad_request(op);
 	default:

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Real threads on one heap: each with spans of its own, which nobody else may
- * touch, beside one that looks and scavenges. Built with the address sanitizer for
- * the heap's tests, and with the thread sanitizer as well.
+ * touch, beside one that looks, scavenges and tends to what is idle, and one that lets
+ * time pass, steps the scavenger and is the system in need of memory. Built with the
+ * address sanitizer for the heap's tests, and with the thread sanitizer as well.
  */
 #include <pthread.h>
+
+#include <linux/time64.h>
 
 #include "heap_world.h"
 
@@ -47,6 +50,8 @@ static void work_alloc(struct worker *w)
 	for (i = 0; i < npages; i++)
 		if ((flags & SPANALLOC_ZERO) && hw_page(live, i)->content)
 			w->bad = "a page is not zero";
+	if (!(flags & SPANALLOC_ZERO) && !hw_is_as_left(live))
+		w->bad = "a free page was not as it was left";
 	hw_stamp(live);
 	w->n++;
 }
@@ -110,13 +115,14 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Looks, checks and scavenges until the others are done. */
+/* Looks, checks, scavenges, clears and repairs until the others are done. */
 static void *watch(void *arg)
 {
 	struct worker *w = arg;
 	struct spanalloc_stats stats;
 	struct span_report report;
 	struct span_info info;
+	bool refused;
 
 	while (!__atomic_load_n(&all_done, __ATOMIC_ACQUIRE) && !w->bad) {
 		if (span_heap_check(hw.heap, rng_below(&w->rng, 4), &report))
@@ -127,20 +133,55 @@ static void *watch(void *arg)
 			w->bad = "the statistics are not of one moment";
 		span_heap_next_span(hw.heap, rng_below(&w->rng, 1000), &info);
 		span_heap_scavenge(hw.heap, rng_below(&w->rng, 60));
+		span_heap_prezero(hw.heap, rng_below(&w->rng, 4));
+		span_heap_repair(hw.heap, rng_below(&w->rng, 4), &refused);
 	}
 	return NULL;
 }
 
-void threads_at_work(void)
+/* Lets time pass, and does what has to be done then; now and then memory is short. */
+static void *keep(void *arg)
 {
-	static const struct geometry geometry = {
-		.order = 3, .arena = 64, .limit = 2000, .retain = 50, .scatter_every = 5,
-		.dirty = true,
+	static const struct span_policy policies[] = {
+		{ .retain_percent = 5, .window_ms = 100, .pace_permille = 10 },
+		{ .retain_percent = 0, .window_ms = 100, .pace_permille = 1000 },
+		{ .retain_percent = 1, .window_ms = 0, .pace_permille = 500 },
 	};
-	struct worker watcher = { .bad = NULL };
+	struct worker *w = arg;
+
+	while (!__atomic_load_n(&all_done, __ATOMIC_ACQUIRE)) {
+		unsigned int roll = rng_below(&w->rng, 400);
+
+		__atomic_fetch_add(&hw.keeper.now, rng_below(&w->rng, 50 * NSEC_PER_MSEC),
+				   __ATOMIC_RELAXED);
+		fake_keeper_step(&hw.keeper);
+		if (roll < ARRAY_SIZE(policies))
+			fake_keeper_set_policy(&hw.keeper, &policies[roll]);
+		else if (roll < 20)
+			span_scavenger_reclaim(hw.heap, rng_below(&w->rng, 40));
+		else if (roll == 20)
+			span_scavenger_purge(hw.heap);
+	}
+	return NULL;
+}
+
+/* Nobody is at work any more. */
+static void keep_to_the_end(void)
+{
+	fake_keeper_run(&hw.keeper, hw.keeper.now + 3600 * (u64)NSEC_PER_SEC);
+	EXPECT(fake_keeper_agrees(&hw.keeper), "the keeper");
+	EXPECT(!hw.keeper.pending, "the scavenger does not rest");
+	EXPECT_EQ(hw.heap->backed_granules, 0);
+	EXPECT(hw.heap->stat.scavenge_steps > 0, "no steps");
+}
+
+static void at_work(const struct geometry *geometry)
+{
+	struct worker watcher = { .bad = NULL }, keeper = { .bad = NULL };
 	unsigned int i;
 
-	REQUIRE(hw_create(&geometry), "no heap");
+	REQUIRE(hw_create(geometry), "no heap");
+	hw.keeper.crowded = true;
 	all_done = false;
 	rng_seed(&watcher.rng, opt_seed);
 	for (i = 0; i < NTHREADS; i++) {
@@ -149,20 +190,50 @@ void threads_at_work(void)
 		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
 	}
 	pthread_create(&watcher.thread, NULL, watch, &watcher);
+	rng_seed(&keeper.rng, opt_seed + 99);
+	if (geometry->keeper)
+		pthread_create(&keeper.thread, NULL, keep, &keeper);
 	for (i = 0; i < NTHREADS; i++) {
 		pthread_join(workers[i].thread, NULL);
 		EXPECT(!workers[i].bad, "thread %u: %s", i, workers[i].bad);
 	}
 	__atomic_store_n(&all_done, true, __ATOMIC_RELEASE);
 	pthread_join(watcher.thread, NULL);
+	if (geometry->keeper)
+		pthread_join(keeper.thread, NULL);
 	EXPECT(!watcher.bad, "watcher: %s", watcher.bad);
 	EXPECT_EQ(hw.heap->treap.nspans, 1);
 	EXPECT_EQ(hw.heap->in_use_pages + hw.heap->claimed_pages, 0);
 	EXPECT(hw.heap->stat.allocs > opt_ops, "%llu allocations",
 	       (unsigned long long)hw.heap->stat.allocs);
+	if (geometry->keeper)
+		keep_to_the_end();
 	EXPECT_EQ(hw.fake.nerrors, 0);
-	EXPECT_EQ(span_heap_destroy(hw.heap), 0);
-	EXPECT_EQ(fake_backing_exit(&hw.fake), 0);
-	EXPECT_EQ(shim_live().objects, 0);
-	EXPECT_EQ(shim_live().blocks, 0);
+	if (geometry->account)
+		EXPECT_EQ(hw.heap->backed_granules, 0);
+	EXPECT_EQ(hw.fake.nbroken, 0);
+	hw_end();
+}
+
+void threads_at_work(void)
+{
+	struct geometry geometry = {
+		.order = 3, .arena = 64, .limit = 2000, .retain = 0, .scatter_every = 5,
+		.dirty = true, .keeper = true, .window_ms = 100, .give_ns = 1000,
+	};
+
+	at_work(&geometry);
+	geometry.wipe = true;
+	at_work(&geometry);
+	geometry.poison = true;
+	at_work(&geometry);
+}
+
+void threads_on_an_accounted_heap(void)
+{
+	static const struct geometry geometry = {
+		.order = 3, .arena = 64, .limit = 2000, .account = true, .dirty = true,
+	};
+
+	at_work(&geometry);
 }

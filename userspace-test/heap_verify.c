@@ -2,6 +2,8 @@
 /*
  * A heap and its model side by side: every question, asked of both.
  */
+#include "contents.h"
+
 #include "heap_world.h"
 
 static unsigned int differ(const char *what, u64 got, u64 expected)
@@ -26,7 +28,7 @@ static bool state_is_right(const struct spanalloc_stats *stats)
 		 SAME(quarantined_pages, m->quarantined) |
 		 SAME(free_pages, sums.free_pages) |
 		 SAME(released_pages, m->space - sums.backed_pages) |
-		 SAME(idle_pages, sums.idle_pages) |
+		 SAME(idle_pages, hw.geometry.account ? 0 : sums.idle_pages) |
 		 SAME(largest_free_pages, sums.largest_free) |
 		 SAME(free_spans, sums.free_spans) |
 		 SAME(in_use_spans, in_use) |
@@ -47,7 +49,32 @@ static bool counts_are_right(const struct spanalloc_stats *stats)
 		 SAME_COUNT(splits_in_place) | SAME_COUNT(merges_in_place) |
 		 SAME_COUNT(tree_inserts) | SAME_COUNT(tree_erases) |
 		 SAME_COUNT(grows) | SAME_COUNT(backed) | SAME_COUNT(backed_scattered) |
-		 SAME_COUNT(scavenged_pages) | SAME(backing_races, 0));
+		 SAME_COUNT(scavenged_pages) | SAME(backing_races, 0) |
+		 SAME_COUNT(zeroed_pages) | SAME_COUNT(zero_saved_pages) |
+		 SAME_COUNT(wiped_pages) | SAME_COUNT(prezeroed_pages) |
+		 SAME_COUNT(repaired) | SAME_COUNT(poison_broken));
+}
+
+/* What it is to keep; what its keeper was told; and when that is to call again. */
+static bool policy_is_right(const struct spanalloc_stats *stats)
+{
+	struct model *m = &hw.model;
+	unsigned long keep = model_goal(m).keep;
+	const struct model_counts *count = &m->count;
+
+	return !(SAME(goal_pages, min(keep, m->limit)) |
+		 SAME(demand_pages, policy_demand(&m->policy) * m->granule) |
+		 SAME(kept_pages, model_kept(m)) |
+		 SAME_COUNT(kept_reused_pages) | SAME_COUNT(scavenged_inline_pages) |
+		 SAME_COUNT(scavenged_reclaim_pages) | SAME_COUNT(scavenge_steps) |
+		 SAME_COUNT(scavenge_ns)) &&
+	       (!hw.keeper.heap ||
+		(EXPECT(fake_keeper_agrees(&hw.keeper), "the keeper") &&
+		 EXPECT_EQ(hw.keeper.now, m->keeper.now) &&
+		 EXPECT_EQ(hw.keeper.pending, m->keeper.armed) &&
+		 (!m->keeper.armed || EXPECT_EQ(hw.keeper.due, m->keeper.due)))) &&
+	       /* Without a window there is no reason but the share. */
+	       (m->policy.epoch_ns || EXPECT_EQ(stats->kept_pages, 0));
 }
 
 /* One object a span, and nothing else that nobody accounts for. */
@@ -85,7 +112,7 @@ bool hw_verify(void)
 
 	span_heap_stats(hw.heap, &stats);
 	return state_is_right(&stats) && counts_are_right(&stats) &&
-	       metadata_is_right(&stats) && hw_check(0) &&
+	       policy_is_right(&stats) && metadata_is_right(&stats) && hw_check(0) &&
 	       EXPECT_EQ(hw.fake.nerrors, 0) &&
 	       EXPECT(!shim_warnings, "%lu warnings", shim_warnings);
 }
@@ -162,6 +189,48 @@ static bool lookups_are_right(void)
 	return EXPECT(!span_heap_lookup(hw.heap, ~0UL), "lookup of the last page");
 }
 
+/* What a free page holds that has memory, and what the granule's mark says of it. */
+static bool free_page_is_right(unsigned long page)
+{
+	unsigned long index = page / hw.model.granule, at = page % hw.model.granule;
+	const struct span_granule *granule = span_granule_at(&hw.heap->arenas, index);
+	u64 content = span_granule_page(granule, at)->content;
+
+	if (hw.model.poison)
+		return hw.model.spoiled[page] || content == fake_full_of(SPAN_POISON);
+	return !content || (!hw.model.wipe && at < granule->zero_from);
+}
+
+/* Of one that is to be done, the marks of the upkeep may not be above it. */
+static bool granule_is_right(unsigned long index)
+{
+	const struct span_granule *granule = span_granule_at(&hw.heap->arenas, index);
+	unsigned long page = index * hw.model.granule, i;
+
+	for (i = page; i < page + hw.model.granule; i++)
+		if (hw.model.owner[i] == MODEL_FREE &&
+		    !EXPECT(free_page_is_right(i), "contents of free page %lu", i))
+			return false;
+	if (!EXPECT_EQ(granule->zero_from, model_zero_from(&hw.model, index)))
+		return false;
+	if (!model_is_idle(&hw.model, index))
+		return true;
+	return EXPECT(!granule->zero_from || page >= hw.heap->dirty_from || hw.model.poison,
+		      "dirty below %lu", hw.heap->dirty_from) &&
+	       EXPECT(!granule->scattered || page >= hw.heap->scattered_from,
+		      "scattered below %lu", hw.heap->scattered_from);
+}
+
+static bool contents_are_right(void)
+{
+	unsigned long index;
+
+	for (index = 0; index < hw.model.space / hw.model.granule; index++)
+		if (hw.model.table[index].backed && !granule_is_right(index))
+			return false;
+	return true;
+}
+
 bool hw_verify_all(void)
 {
 	size_t i;
@@ -169,6 +238,6 @@ bool hw_verify_all(void)
 	for (i = 0; i < hw.nlive; i++)
 		if (!hw_stamps_are_good(&hw.live[i]))
 			return false;
-	return hw_verify() && walk_is_right() && lookups_are_right() && hw_check(1) &&
-	       hw_check(2) && hw_check(5);
+	return hw_verify() && contents_are_right() && walk_is_right() &&
+	       lookups_are_right() && hw_check(1) && hw_check(2) && hw_check(5);
 }

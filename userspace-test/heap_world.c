@@ -4,9 +4,14 @@
  */
 #include <stdlib.h>
 
+#include "contents.h"
+
 #include "heap_world.h"
 
 #define STAMP	0x57a3000000000000ULL
+
+/* What is written to a page that is full of poison. */
+#define SPOILED	(fake_full_of(SPAN_POISON) ^ 0x11000000ULL)
 
 /* What is done, before it is done; and how it ended. */
 #define say(format, args...) do {			\
@@ -25,6 +30,11 @@ bool hw_create(const struct geometry *geometry)
 		.arena_pages = geometry->arena,
 		.max_pages = geometry->limit,
 		.retain_percent = geometry->retain,
+		.account = geometry->account,
+		.wipe = geometry->wipe,
+		.poison = geometry->poison,
+		.window_ms = geometry->window_ms,
+		.pace_permille = geometry->pace,
 		.tree_seed = 1,
 	};
 
@@ -38,8 +48,37 @@ bool hw_create(const struct geometry *geometry)
 	model_init(&hw.model, 1UL << geometry->order, geometry->arena, geometry->limit,
 		   geometry->retain);
 	hw.model.source.scatter_every = geometry->scatter_every;
+	hw.model.account = geometry->account;
+	hw.model.source.dirty = geometry->dirty;
+	hw.model.poison = geometry->poison;
+	hw.model.wipe = geometry->wipe && !geometry->poison;
 	hw.heap = span_heap_create(&attr, &fake_backing_ops, &hw.fake);
-	return EXPECT(!IS_ERR(hw.heap), "create: %ld", PTR_ERR(hw.heap));
+	if (!EXPECT(!IS_ERR(hw.heap), "create: %ld", PTR_ERR(hw.heap)))
+		return false;
+	hw.keeper.heap = NULL;
+	if (!geometry->keeper)
+		return true;
+	fake_keeper_add(&hw.keeper, hw.heap);
+	hw.fake.clock = &hw.keeper.now;
+	hw.fake.give_ns = geometry->give_ns;
+	model_keep(&hw.model, hw.keeper.now, geometry->window_ms, geometry->pace,
+		   geometry->give_ns);
+	return true;
+}
+
+void hw_end(void)
+{
+	if (hw.keeper.heap) {
+		fake_keeper_agrees(&hw.keeper);
+		fake_keeper_remove(&hw.keeper);
+		EXPECT_EQ(hw.keeper.nerrors, 0);
+		hw.fake.clock = NULL;
+	}
+	EXPECT_EQ(span_heap_destroy(hw.heap), 0);
+	hw.heap = NULL;
+	EXPECT_EQ(fake_backing_exit(&hw.fake), 0);
+	EXPECT_EQ(shim_live().objects, 0);
+	EXPECT_EQ(shim_live().blocks, 0);
 }
 
 void hw_destroy(void)
@@ -48,12 +87,10 @@ void hw_destroy(void)
 		if (!hw_free(hw.nlive - 1))
 			return;
 	hw_verify();
-	EXPECT_EQ(span_heap_destroy(hw.heap), 0);
-	hw.heap = NULL;
+	/* What was not found out before is then. */
+	hw_end();
+	EXPECT_EQ(hw.fake.nbroken, hw.model.count.poison_broken + model_spoiled(&hw.model));
 	EXPECT_EQ(hw.fake.ntaken, hw.fake.ngiven);
-	EXPECT_EQ(fake_backing_exit(&hw.fake), 0);
-	EXPECT_EQ(shim_live().objects, 0);
-	EXPECT_EQ(shim_live().blocks, 0);
 }
 
 struct span *hw_request(unsigned long npages, unsigned long align, unsigned int flags,
@@ -157,6 +194,43 @@ bool hw_is_zero(const struct live *live)
 	return true;
 }
 
+bool hw_is_as_left(const struct live *live)
+{
+	u64 left = fake_full_of(hw.model.poison ? SPAN_POISON : 0), content;
+	unsigned long i;
+
+	if (!hw.model.poison && !hw.model.wipe)
+		return true;
+	for (i = 0; i < live->npages; i++) {
+		content = hw_page(live, i)->content;
+		if (!EXPECT(content == left || (hw.model.poison && content == SPOILED),
+			    "page %lu of %lu at %lu holds %llx", i, live->npages, live->base,
+			    (long long)content))
+			return false;
+	}
+	return true;
+}
+
+void hw_spoil(unsigned long nth)
+{
+	unsigned long page, nfree = 0, target;
+
+	for (page = 0; page < hw.model.space; page++)
+		nfree += hw.model.owner[page] == MODEL_FREE &&
+			 hw.model.table[page / hw.model.granule].backed;
+	if (!hw.model.poison || !nfree)
+		return;
+	target = nth % nfree;
+	for (page = 0; page < hw.model.space; page++)
+		if (hw.model.owner[page] == MODEL_FREE &&
+		    hw.model.table[page / hw.model.granule].backed && !target--)
+			break;
+	say("write to free page %lu", page);
+	span_granule_page(span_granule_at(&hw.heap->arenas, page / hw.model.granule),
+			  page % hw.model.granule)->content = SPOILED;
+	hw.model.spoiled[page] = true;
+}
+
 void hw_keep(struct live *live, struct span *span)
 {
 	*live = (struct live) {
@@ -180,7 +254,7 @@ static bool take_over(struct span *span, unsigned long base, unsigned long npage
 		    span->node.base, npages, base) ||
 	    !EXPECT_EQ(span->state, SPAN_IN_USE) || !runs_are_right(live))
 		return false;
-	if ((flags & SPANALLOC_ZERO) && !hw_is_zero(live))
+	if (flags & SPANALLOC_ZERO ? !hw_is_zero(live) : !hw_is_as_left(live))
 		return false;
 	hw_stamp(live);
 	return true;
@@ -200,6 +274,7 @@ bool hw_alloc(unsigned long npages, unsigned long align, unsigned int flags, gfp
 	const struct model_ask ask = {
 		.npages = npages, .align = align ? align : 1,
 		.contig = flags & SPANALLOC_CONTIG, .nowait = !gfpflags_allow_blocking(gfp),
+		.zero = flags & SPANALLOC_ZERO,
 	};
 	unsigned long base = 0;
 	struct span *span;
@@ -303,6 +378,38 @@ bool hw_before_take(void)
 	return true;
 }
 
+bool hw_reclaim(unsigned long npages)
+{
+	unsigned long got;
+
+	say("reclaim %lu", npages);
+	got = span_scavenger_reclaim(hw.heap, npages);
+	say("= %lu", got);
+	return EXPECT_EQ(got, model_reclaim(&hw.model, npages));
+}
+
+bool hw_set_policy(int percent, unsigned int window_ms, unsigned int pace)
+{
+	const struct span_policy policy = {
+		.retain_percent = percent, .window_ms = window_ms, .pace_permille = pace,
+	};
+
+	say("from here on, retain %d percent, window %u ms, pace %u permille", percent, window_ms,
+	    pace);
+	hw.geometry.window_ms = window_ms;
+	fake_keeper_set_policy(&hw.keeper, &policy);
+	model_set_policy(&hw.model, percent, window_ms, pace);
+	return true;
+}
+
+bool hw_pass(u64 ns)
+{
+	say("%llu us pass", (unsigned long long)ns / 1000);
+	fake_keeper_run(&hw.keeper, hw.keeper.now + ns);
+	model_pass(&hw.model, ns);
+	return EXPECT_EQ(hw.keeper.now, hw.model.keeper.now);
+}
+
 bool hw_scavenge(unsigned long npages)
 {
 	unsigned long got;
@@ -311,4 +418,26 @@ bool hw_scavenge(unsigned long npages)
 	got = span_heap_scavenge(hw.heap, npages);
 	say("= %lu", got);
 	return EXPECT_EQ(got, model_scavenge(&hw.model, npages));
+}
+
+bool hw_prezero(unsigned long ngranules)
+{
+	unsigned long got;
+
+	say("prezero %lu", ngranules);
+	got = span_heap_prezero(hw.heap, ngranules);
+	say("= %lu", got);
+	return EXPECT_EQ(got, model_prezero(&hw.model, ngranules));
+}
+
+bool hw_repair(unsigned long ngranules)
+{
+	bool refused, expected;
+	unsigned long got;
+
+	say("repair %lu", ngranules);
+	got = span_heap_repair(hw.heap, ngranules, &refused);
+	say("= %lu%s", got, refused ? ", refused" : "");
+	return EXPECT_EQ(got, model_repair(&hw.model, ngranules, &expected)) &&
+	       EXPECT_EQ(refused, expected);
 }

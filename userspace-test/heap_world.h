@@ -14,6 +14,7 @@
 #include "heap.h"
 
 #include "fake_backing.h"
+#include "fake_keeper.h"
 #include "ktap.h"
 #include "model/heap_model.h"
 #include "rng.h"
@@ -27,16 +28,30 @@
  * @arena: pages of an arena
  * @limit: end of the address space
  * @retain: see struct spanalloc_attr
+ * @account: see struct spanalloc_attr
  * @scatter_every: see struct fake_backing
  * @dirty: see struct fake_backing
+ * @wipe: see struct spanalloc_attr
+ * @poison: see struct spanalloc_attr
+ * @keeper: with a keeper
+ * @window_ms: see struct spanalloc_attr
+ * @pace: in thousandths, see struct spanalloc_attr
+ * @give_ns: see struct fake_backing
  */
 struct geometry {
 	unsigned int order;
 	unsigned long arena;
 	unsigned long limit;
 	int retain;
+	bool account;
 	unsigned long scatter_every;
 	bool dirty;
+	bool wipe;
+	bool poison;
+	bool keeper;
+	unsigned int window_ms;
+	unsigned int pace;
+	u64 give_ns;
 };
 
 /**
@@ -62,6 +77,7 @@ struct live {
  * @geometry: what kind
  * @heap: the heap under test
  * @fake: its memory
+ * @keeper: its keeper, if it has one
  * @model: the model
  * @live: the spans handed out
  * @nlive: how many
@@ -73,6 +89,7 @@ struct heap_world {
 	struct geometry geometry;
 	struct span_heap *heap;
 	struct fake_backing fake;
+	struct fake_keeper keeper;
 	struct model model;
 	struct live live[LIVE_MAX];
 	size_t nlive;
@@ -90,6 +107,8 @@ extern bool opt_shrink;
 bool hw_create(const struct geometry *geometry);
 /* Frees all spans, and verifies that nothing is left. */
 void hw_destroy(void);
+/* What follows the last free: ends the heap, and verifies that nothing is left. */
+void hw_end(void);
 
 /* Do it to both and compare; false if something was wrong. */
 bool hw_alloc(unsigned long npages, unsigned long align, unsigned int flags, gfp_t gfp);
@@ -99,7 +118,15 @@ size_t hw_at(unsigned long base);
 bool hw_split(size_t at, unsigned long npages);
 bool hw_quarantine(size_t at);
 bool hw_scavenge(unsigned long npages);
+bool hw_reclaim(unsigned long npages);
 bool hw_before_take(void);
+bool hw_prezero(unsigned long ngranules);
+bool hw_repair(unsigned long ngranules);
+/* Write to a free page, the @nth of those that have memory, if free pages are poisoned. */
+void hw_spoil(unsigned long nth);
+bool hw_set_policy(int percent, unsigned int window_ms, unsigned int pace);
+/* Time passes, and the scavenger does what it has to. */
+bool hw_pass(u64 ns);
 
 /* The next request for a block, the n-th of the next operation, is refused. */
 void hw_fail_block(unsigned long nth);
@@ -109,6 +136,8 @@ void hw_fail_metadata(unsigned long nth);
 void hw_stamp(const struct live *live);
 bool hw_stamps_are_good(const struct live *live);
 bool hw_is_zero(const struct live *live);
+/* Do the pages hold what free pages do, or what hw_spoil() wrote? */
+bool hw_is_as_left(const struct live *live);
 struct page *hw_page(const struct live *live, unsigned long index);
 
 /* Statistics, and the check in one hold. */
@@ -132,9 +161,15 @@ enum hw_op_kind {
 	OP_QUARANTINE,
 	OP_SCAVENGE,
 	OP_BEFORE_TAKE,
+	OP_PREZERO,
+	OP_REPAIR,
+	OP_SPOIL,
 	OP_BAD_REQUEST,
 	OP_FAIL_BLOCK,		/* in the step that follows */
 	OP_FAIL_METADATA,
+	OP_RECLAIM,
+	OP_TIME,
+	OP_POLICY,
 };
 
 /**
@@ -176,7 +211,10 @@ void random_small_granules(void);
 void random_granules_of_eight(void);
 void random_large_granules(void);
 void random_retention(void);
+void random_time(void);
 void random_scattered(void);
+void random_accounted(void);
+void random_contents(void);
 void every_short_sequence(void);
 
 /* heap_fault.c */
@@ -191,6 +229,30 @@ void fatal_signal_while_zeroing(void);
 void drain_before_no_memory(void);
 void drain_before_no_tables(void);
 
+/* heap_contents.c */
+void freed_pages_are_wiped(void);
+void refused_frees_fill_nothing(void);
+void half_freed_is_nobodys(void);
+void damaged_while_wiping(void);
+void freed_pages_are_poisoned(void);
+void broken_pages_are_told(void);
+void few_broken_pages_are_told(void);
+void broken_pages_do_not_get_away(void);
+void failures_leave_poison_as_it_is(void);
+void contents_are_forgotten_in_the_end(void);
+
+/* heap_upkeep.c */
+void clearing_goes_from_below(void);
+void clearing_stops_at_the_mark(void);
+void upkeep_rests(void);
+void long_upkeep(void);
+void clearing_is_for_dirt(void);
+void repair_goes_from_below(void);
+void scavenger_tends(void);
+void races_for_a_granule_that_is_cleared(void);
+void claims_are_not_given_a_cleared_granule(void);
+void races_for_a_granule_that_is_repaired(void);
+
 /* heap_race.c */
 void race_for_a_granule(void);
 void race_won_before_failure(void);
@@ -203,10 +265,51 @@ void freed_behind_a_search(void);
 void damaged_behind_a_search(void);
 void race_contig_scattered(void);
 void race_everything_in_the_hook(void);
+void race_everything_accounted(void);
+void race_with_a_keeper(void);
 void check_in_batches_of_a_changing_heap(void);
+
+/* heap_accounted.c */
+void accounted_keeps_nothing(void);
+void accounted_looks_at_what_is_freed(void);
+void accounted_failures(void);
+
+/* demand_window.c */
+void window_is_absent(void);
+void window_forgets(void);
+void window_by_shape(void);
+void window_unseen(void);
+void window_far_ahead(void);
+void window_at_random(void);
+
+/* heap_scavenger.c */
+void load_falls_to_the_goal(void);
+void work_keeps_the_pace(void);
+void preempted_batch(void);
+void free_wakes_once(void);
+void quarantine_wakes(void);
+void waves_are_kept(void);
+void rare_waves_go(void);
+void spike_goes(void);
+void slow_decline(void);
+void nothing_is_retained(void);
+void all_is_retained(void);
+void taking_gives_back_two(void);
+void policies_change(void);
+
+/* heap_pressure.c */
+void reclaim_knows_no_goal(void);
+void reclaim_does_not_wait(void);
+void reclaim_ends_at_a_lock(void);
+void steps_inside_an_allocation(void);
+void work_inside_of_steps(void);
+void damaged_heap_keeps_all(void);
+void places_stay_the_same(void);
+void spans_with_nothing_cost_nothing(void);
 
 /* heap_threads.c */
 void threads_at_work(void);
+void threads_on_an_accounted_heap(void);
 
 /* heap_damage.c */
 void damage_is_named(void);

@@ -21,15 +21,23 @@ static void nothing_give(void *priv, struct span_block *block, unsigned int orde
 {
 }
 
-static void nothing_zero(void *priv, const struct span_block *block,
-			 unsigned int first, unsigned int npages)
+static void nothing_fill(void *priv, const struct span_block *block,
+			 unsigned int first, unsigned int npages, u8 byte)
 {
+}
+
+static bool nothing_verify(void *priv, const struct span_block *block,
+			   unsigned int first, unsigned int npages, u8 byte,
+			   struct span_flaw *flaw)
+{
+	return true;
 }
 
 static const struct span_backing_ops nothing_backing = {
 	.take = nothing_take,
 	.give = nothing_give,
-	.zero = nothing_zero,
+	.fill = nothing_fill,
+	.verify = nothing_verify,
 };
 
 #endif /* _NOTHING_BACKING_H */

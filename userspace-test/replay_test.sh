@@ -5,6 +5,7 @@
 # The sanitized build takes part in everything but the clock.
 #
 #   BUILD=build     where the programs are
+#   TRACES=DIR      more *.trace.gz, for what holds for all traces
 
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
@@ -49,7 +50,7 @@ refuses_gz() {
 }
 
 usage_error() {
-	run 2 "$@" </dev/null && grep -q 'usage:\|arena' "$WORK/err" && [[ ! -s $WORK/out ]]
+	run 2 "$@" </dev/null && grep -q 'usage:\|arena\|rate' "$WORK/err" && [[ ! -s $WORK/out ]]
 }
 
 same_places() {
@@ -94,6 +95,122 @@ json_of_a_small_trace() {
 		has max_free_spans 2 && has allocs_exact 1 && has splits_in_place 4 &&
 		has merges_in_place 1 && has tree_inserts 2 && has tree_erases 1 &&
 		has granule_pages 4 && has arena_pages 64 && has check ok
+}
+
+# By hand: granules of 4 pages, an event a second. Spans of [0,12), [12,17) and [17,18); the
+# second goes, and with it the fourth granule is idle; [18,26) takes two more. Who retains
+# nothing gives the fourth back in the background, who remembers it before the last is taken.
+time_in_a_small_trace() {
+	local trace='a 1 12\na 2 5\na 3 1\nf 2\na 4 8\n'
+	local options=(--json --granule-order 2 --arena-pages 64 --rate 1 --give-ns 1000000)
+	printf '%b' "$trace" | run 0 "${options[@]}" --retain-percent 0 - &&
+		has peak_touched_pages 24 && has mean_touched_pages 18.4 &&
+		has peak_backed_pages 24 && has mean_backed_pages 18.4 &&
+		has granules_taken 7 && has granules_given 1 && has kept_reused_pages 0 &&
+		has peak_kept_pages 0 && has scavenge_steps 2 && has scavenge_ms 1.000 &&
+		has longest_excess_ms 0.000 || return
+	printf '%b' "$trace" | run 0 "${options[@]}" --retain-percent 10 --window-ms 32000 - &&
+		has peak_backed_pages 24 && has mean_backed_pages 19.2 && has granules_taken 7 &&
+		has granules_given 1 && has peak_kept_pages 4 && has scavenge_steps 1 &&
+		has scavenge_ms 0.000 || return
+	printf '%b' "$trace" | run 0 "${options[@]}" - &&
+		has mean_backed_pages 20.0 && has peak_backed_pages 28 && has granules_taken 7 &&
+		has granules_given 0 && has scavenge_steps 0
+}
+
+text_is_the_json() {
+	local options=(--rate 25 --retain-percent 10 --window-ms 8000 traces/tides.trace.gz)
+	run 0 --json "${options[@]}" || return
+	sed 's/[{}"]//g; s/, /\n/g; s/: / /g' "$WORK/out" | grep -v ns_per_event >"$WORK/want"
+	run 0 --text "${options[@]}" || return
+	tr -s ' ' <"$WORK/out" | grep -v ns_per_event | diff "$WORK/want" - &&
+		[[ $(wc -l <"$WORK/want") -ge 20 ]]
+}
+
+# all_traces: those of this folder and those of TRACES.
+all_traces() {
+	ls traces/*.trace.gz ${TRACES:+"$TRACES"/*.trace.gz}
+}
+
+# Whatever the rate: a heap that retains nothing has nothing above the floor at the peak, but
+# for one granule.
+peak_is_the_floor() {
+	local file rate count=0
+	for file in $(all_traces); do
+		for rate in '' '--rate 1' '--rate 25' '--rate 1000000'; do
+			# shellcheck disable=SC2086 # several words
+			run 0 --json --retain-percent 0 $rate "$file" && has check ok || return
+			[[ $(number peak_backed_pages) -le $(($(number peak_touched_pages) + 512)) &&
+				$(number peak_touched_pages) -gt 0 ]] || { cat "$WORK/out"; return 1; }
+			count=$((count + 1))
+		done
+	done
+	[[ $count -ge 16 ]]
+}
+
+# What is above floor and goal, but for one granule, goes when the epoch ends in which the
+# goal came down, and in the time that the pace gives to the work. That is for all granules
+# that may be idle; each takes 0 or 50 us, and a hundredth of the time is for that.
+excess_is_short() {
+	local file rate window us most count=0
+	for file in $(all_traces); do
+		for rate in 25 1000; do
+			for window in 0 8000 32000; do
+				for us in 0 50; do
+					run 0 --json --retain-percent 10 --rate $rate --window-ms $window \
+						--give-ns ${us}000 "$file" && has check ok || return
+					most=$((window / 16 + us * $(number peak_touched_pages) / 512 / 10))
+					awk -v is="$(number longest_excess_ms)" -v most=$most \
+						'BEGIN { exit !(is <= most) }' || { cat "$WORK/out"; return 1; }
+					count=$((count + 1))
+				done
+			done
+		done
+	done
+	[[ $count -ge 48 ]]
+}
+
+# The floor from the placements of the model: granules that what lives touches.
+floor_of_the_model() {
+	local file=traces/tides.trace.gz
+	run 0 --json --rate 25 "$file" || return
+	has peak_touched_pages "$(gzip -dc "$file" | awk -f model/first_fit.awk | awk '
+		NR == FNR { base[$1] = $2; next }
+		$1 == "a" { size[$2] = $3; by = 1 }
+		$1 == "f" { by = -1 }
+		{
+			last = int((base[$2] + size[$2] - 1) / 512)
+			for (i = int(base[$2] / 512); i <= last; i++) {
+				n -= touched[i] > 0
+				touched[i] += by
+				n += touched[i] > 0
+			}
+			if (n > most) most = n
+		}
+		END { print 512 * most }' - <(gzip -dc "$file"))"
+}
+
+# The trace that is made for it tells policies apart.
+policies_differ() {
+	./footprint.sh >"$WORK/out" || return
+	awk '
+		{ name = substr($0, 1, 24); sub(/ *$/, "", name); n++ }
+		{ split(substr($0, 25), value, " ") }
+		{ peak[name] = value[1]; mean[name] = value[2]; taken[name] = value[3] }
+		END {
+			all = "keep all"; none = "10 %, no window"; window = "10 %, 32 s"
+			bad = n != 8
+			for (name in peak)
+				bad += name != "policy" && peak[name] != peak["needed"]
+			bad += !(mean["0 %"] < mean[none] && mean[none] < mean["10 %, 8 s"])
+			bad += !(mean["10 %, 8 s"] < mean[window] && mean[window] < mean["10 %, 120 s"])
+			bad += !(taken[none] > 2 * taken["10 %, 8 s"] && taken["10 %, 8 s"] > taken[window])
+			bad += !(taken[window] > taken["10 %, 120 s"] && taken["10 %, 120 s"] > taken[all])
+			bad += !(3 * taken[window] <= taken[none] && 2 * mean[window] <= mean[all])
+			exit bad > 0
+		}' "$WORK/out" && return
+	cat "$WORK/out"
+	return 1
 }
 
 # The sums of the summary from the trace alone, and from the placements of the model.
@@ -177,7 +294,7 @@ quick_enough() {
 	has check ok && [[ $elapsed -lt 2000 ]]
 }
 
-ktap_plan 45
+ktap_plan 51
 
 ktap 'placements of a small trace' places 'a 7 3\na 8 2\nf 7\na 9 2\na 10 2\n' \
 	'7 0\n8 3\n9 0\n10 5\n'
@@ -227,7 +344,12 @@ usage_errors() {
 		usage_error --json --granule-order 21 - && usage_error --json --granule-order x - &&
 		usage_error --json --granule-order=-1 - && usage_error --json --arena-pages 100 - &&
 		usage_error --json --arena-pages 0 - && usage_error --json --arena-pages 8 - &&
-		usage_error --json --retain-percent 5x - && usage_error --json --retain-percent '' -
+		usage_error --json --retain-percent 5x - && usage_error --json --retain-percent '' - &&
+		usage_error --json --text - && usage_error --json --rate 0 - &&
+		usage_error --json --rate 1.5 - && usage_error --json --rate 1 --pace-permille 0 - &&
+		usage_error --json --rate 1 --pace-permille 1001 - &&
+		usage_error --json --rate 1 --give-ns x - && usage_error --json --window-ms 5 - &&
+		usage_error --json --pace-permille 5 - && usage_error --json --rate 1 --window-ms -1 -
 }
 
 ktap 'usage errors' usage_errors
@@ -237,5 +359,11 @@ ktap 'output that cannot be written: status 1' full_disk
 ktap 'the summary of a small trace, number by number' json_of_a_small_trace
 ktap 'the summaries of the shipped traces' json_of_the_traces
 ktap 'the summary is JSON' json_is_json
+ktap 'time in a small trace, number by number' time_in_a_small_trace
+ktap 'the summary as text' text_is_the_json
+ktap 'the floor is that of the model' floor_of_the_model
+ktap 'nothing is retained: the peak is the floor, or a granule more' peak_is_the_floor
+ktap 'some is retained: what is above the goal goes in time' excess_is_short
+ktap 'the tides tell policies apart' policies_differ
 ktap 'half a million events in less than two seconds' quick_enough
 ktap_end

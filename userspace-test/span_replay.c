@@ -6,6 +6,9 @@
  *
  * The trace is read first and then runs with the books kept, and a few times more
  * against the clock. The build for measuring has locks that only look like locks.
+ *
+ * A trace knows no time. With a rate, the events come one after the other by a clock of
+ * the heap's own, and its scavenger works when that says so.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -18,7 +21,10 @@
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
+#include <linux/time64.h>
 
+#include "fake_keeper.h"
+#include "footprint.h"
 #include "heap.h"
 #include "nothing_backing.h"
 #include "shim.h"
@@ -39,31 +45,29 @@ enum {
 /**
  * struct options - the command line
  * @placements: print placements
- * @json: print the summary
+ * @json: print the summary as JSON
+ * @text: print the summary as text
  * @path: of the trace
  * @granule_order: of the heap
  * @arena_pages: of the heap
  * @retain_percent: of the heap
+ * @window_ms: of the heap
+ * @pace_permille: of the heap
+ * @rate: events in a second; 0: time stands still
+ * @give_ns: time that it takes to give a granule back
  */
 struct options {
 	bool placements;
 	bool json;
+	bool text;
 	const char *path;
 	unsigned int granule_order;
 	unsigned long arena_pages;
 	int retain_percent;
-};
-
-/**
- * struct touched - pages in granules that live spans touch
- * @count: by granule, how many spans touch it
- * @room: length of @count
- * @npages: such pages now
- */
-struct touched {
-	u32 *count;
-	size_t room;
-	unsigned long npages;
+	unsigned long window_ms;
+	unsigned long pace_permille;
+	unsigned long rate;
+	unsigned long give_ns;
 };
 
 /**
@@ -72,12 +76,14 @@ struct touched {
  * @trace: the trace
  * @heap: the heap
  * @spans: the spans, by slot
- * @touched: granules in use
+ * @keeper: of the heap, if there is a clock
+ * @start: what that showed first
+ * @footprint: of the run with the books kept
  * @live_pages: pages allocated now
  * @peak_live_pages: peaks of what their names say
  * @peak_extent_pages: highest end of a span
- * @peak_backed_pages: pages that memory was taken for
- * @peak_touched_pages: pages of granules in use
+ * @granules_given: granules given back until the end of the trace
+ * @peak_kept_pages: idle pages kept for the demand alone
  * @max_free_spans: most nodes in the tree
  * @stats: the heap's own at the end of the trace
  * @broken: first broken invariant
@@ -88,12 +94,14 @@ struct replay {
 	const struct trace *trace;
 	struct span_heap *heap;
 	struct span **spans;
-	struct touched touched;
+	struct fake_keeper keeper;
+	u64 start;
+	struct footprint footprint;
 	unsigned long live_pages;
 	unsigned long peak_live_pages;
 	unsigned long peak_extent_pages;
-	unsigned long peak_backed_pages;
-	unsigned long peak_touched_pages;
+	unsigned long granules_given;
+	unsigned long peak_kept_pages;
 	unsigned long max_free_spans;
 	struct spanalloc_stats stats;
 	enum span_invariant broken;
@@ -113,33 +121,6 @@ static int complain(int status, const char *format, ...)
 	return status;
 }
 
-static bool touch(struct touched *touched, const struct span *span, unsigned int order,
-		  int change)
-{
-	unsigned long granule = span->node.base >> order;
-	unsigned long last = (span_end(span) - 1) >> order;
-
-	if (last >= touched->room) {
-		size_t room = roundup_pow_of_two(last + 1);
-		u32 *count = realloc(touched->count, room * sizeof(*count));
-
-		if (!count)
-			return false;
-		memset(count + touched->room, 0,
-		       (room - touched->room) * sizeof(*count));
-		touched->count = count;
-		touched->room = room;
-	}
-	for (; granule <= last; granule++) {
-		bool was = touched->count[granule], is;
-
-		touched->count[granule] += change;
-		is = touched->count[granule];
-		touched->npages += ((long)is - (long)was) * (1L << order);
-	}
-	return true;
-}
-
 static void raise(unsigned long *peak, unsigned long value)
 {
 	if (value > *peak)
@@ -152,19 +133,28 @@ static bool keep_books(struct replay *replay, const struct span *span, int chang
 	replay->live_pages += change * (long)span->node.npages;
 	raise(&replay->peak_live_pages, replay->live_pages);
 	raise(&replay->peak_extent_pages, span_end(span));
-	if (!touch(&replay->touched, span, replay->options->granule_order, change))
-		return false;
-	raise(&replay->peak_touched_pages, replay->touched.npages);
-	return true;
+	return footprint_touch(&replay->footprint, span->node.base, span_end(span), change);
+}
+
+/* So many events are over: time passes until the next. */
+static void pass_time(struct replay *replay, size_t nevents)
+{
+	unsigned long rate = replay->options->rate;
+
+	if (rate)
+		fake_keeper_run(&replay->keeper, replay->start + nevents * NSEC_PER_SEC / rate);
 }
 
 static void look_at_heap(struct replay *replay, size_t i)
 {
 	struct span_heap *heap = replay->heap;
 	size_t step = replay->trace->nevents / CHECKS + 1;
+	struct spanalloc_stats stats;
 	struct span_report report;
 
-	raise(&replay->peak_backed_pages, heap->backed_granules << heap->granule_order);
+	span_heap_stats(heap, &stats);
+	footprint_look(&replay->footprint, replay->keeper.now, stats.goal_pages);
+	raise(&replay->peak_kept_pages, stats.kept_pages);
 	raise(&replay->max_free_spans, heap->treap.nspans);
 	if (replay->broken || (i % step && i + 1 != replay->trace->nevents))
 		return;
@@ -208,9 +198,11 @@ static int run_once(struct replay *replay)
 			return complain(EXIT_FAILED, "out of memory");
 		if (event->op == 'f' && span_heap_free(replay->heap, *span))
 			return complain(EXIT_FAILED, "line %" PRIu64 ": free", event->line);
+		pass_time(replay, i + 1);
 		look_at_heap(replay, i);
 	}
 	span_heap_stats(replay->heap, &replay->stats);
+	replay->granules_given = replay->footprint.ngiven;
 	return 0;
 }
 
@@ -222,7 +214,7 @@ static double now(void)
 	return time.tv_sec * 1e9 + time.tv_nsec;
 }
 
-/* The run against the clock: nothing but the heap's operations. */
+/* The run against the clock of the machine: nothing but the heap's operations. */
 static int run_timed(struct replay *replay)
 {
 	const struct trace_event *event = replay->trace->events;
@@ -239,6 +231,7 @@ static int run_timed(struct replay *replay)
 		} else if (span_heap_free(replay->heap, *span)) {
 			return complain(EXIT_FAILED, "line %" PRIu64 ": free", event->line);
 		}
+		pass_time(replay, event + 1 - replay->trace->events);
 	}
 	start = now() - start;
 	if (!replay->ns || start < replay->ns)
@@ -262,74 +255,127 @@ static void end_trace(struct replay *replay)
 
 static int in_fresh_heap(struct replay *replay, int (*run)(struct replay *replay))
 {
+	const struct options *options = replay->options;
+	bool books = run == run_once;
 	const struct spanalloc_attr attr = {
 		.name = "replay",
 		.nid = -1,
-		.granule_order = replay->options->granule_order,
-		.arena_pages = replay->options->arena_pages,
+		.granule_order = options->granule_order,
+		.arena_pages = options->arena_pages,
 		.max_pages = REPLAY_PAGES_MAX,
-		.retain_percent = replay->options->retain_percent,
+		.retain_percent = options->retain_percent,
+		.window_ms = options->window_ms,
+		.pace_permille = options->pace_permille,
 		.tree_seed = 1,
 	};
 	int status;
 
-	replay->heap = span_heap_create(&attr, &nothing_backing, NULL);
+	replay->heap = span_heap_create(&attr, books ? &footprint_backing : &nothing_backing,
+					&replay->footprint);
 	if (IS_ERR(replay->heap))
 		return complain(EXIT_FAILED, "no heap: %s", strerror(-PTR_ERR(replay->heap)));
+	if (options->rate) {
+		fake_keeper_add(&replay->keeper, replay->heap);
+		replay->start = replay->keeper.now;
+	}
 	status = run(replay);
 	if (status)
 		return status;
 	end_trace(replay);
+	if (options->rate)
+		fake_keeper_remove(&replay->keeper);
 	if (span_heap_destroy(replay->heap))
 		return complain(EXIT_FAILED, "spans are left");
 	return 0;
 }
 
-static void print_json(const struct replay *replay)
-{
-	const struct trace *trace = replay->trace;
-	const struct options *options = replay->options;
+/**
+ * struct field - one line of the summary
+ * @name: in JSON, and as text
+ * @value: the number
+ * @decimals: digits behind its point
+ */
+struct field {
+	const char *name;
+	double value;
+	int decimals;
+};
 
-	printf("{\"events\": %zu, \"allocs\": %zu, \"peak_live_pages\": %lu, ",
-	       trace->nevents, trace->nids, replay->peak_live_pages);
-	printf("\"peak_extent_pages\": %lu, \"peak_backed_pages\": %lu, ",
-	       replay->peak_extent_pages, replay->peak_backed_pages);
-	printf("\"peak_touched_pages\": %lu, \"max_free_spans\": %lu, ",
-	       replay->peak_touched_pages, replay->max_free_spans);
-	printf("\"allocs_exact\": %llu, \"splits_in_place\": %llu, \"merges_in_place\": %llu, ",
-	       replay->stats.allocs_exact, replay->stats.splits_in_place,
-	       replay->stats.merges_in_place);
-	printf("\"tree_inserts\": %llu, \"tree_erases\": %llu, \"metadata_bytes\": %llu, ",
-	       replay->stats.tree_inserts, replay->stats.tree_erases,
-	       replay->stats.metadata_bytes);
-	printf("\"granule_pages\": %lu, \"arena_pages\": %lu, ",
-	       1UL << options->granule_order, options->arena_pages);
+static void print_summary(const struct replay *replay)
+{
+	const struct footprint *footprint = &replay->footprint;
+	const struct spanalloc_stats *stats = &replay->stats;
+	const struct trace *trace = replay->trace;
+	double nlooks = max_t(size_t, footprint->nlooks, 1);
+	const struct field fields[] = {
+		{ "events", trace->nevents },
+		{ "allocs", trace->nids },
+		{ "peak_live_pages", replay->peak_live_pages },
+		{ "peak_extent_pages", replay->peak_extent_pages },
+		{ "peak_backed_pages", footprint->peak_backed },
+		{ "peak_touched_pages", footprint->peak_floor },
+		{ "mean_backed_pages", footprint->sum_backed / nlooks, 1 },
+		{ "mean_touched_pages", footprint->sum_floor / nlooks, 1 },
+		{ "granules_taken", footprint->ntaken },
+		{ "granules_given", replay->granules_given },
+		{ "peak_kept_pages", replay->peak_kept_pages },
+		{ "kept_reused_pages", stats->kept_reused_pages },
+		{ "scavenge_steps", stats->scavenge_steps },
+		{ "scavenge_ms", stats->scavenge_ns / 1e6, 3 },
+		{ "longest_excess_ms", footprint->longest_over_ns / 1e6, 3 },
+		{ "max_free_spans", replay->max_free_spans },
+		{ "allocs_exact", stats->allocs_exact },
+		{ "splits_in_place", stats->splits_in_place },
+		{ "merges_in_place", stats->merges_in_place },
+		{ "tree_inserts", stats->tree_inserts },
+		{ "tree_erases", stats->tree_erases },
+		{ "metadata_bytes", stats->metadata_bytes },
+		{ "granule_pages", 1UL << replay->options->granule_order },
+		{ "arena_pages", replay->options->arena_pages },
+		{ "ns_per_event", trace->nevents ? replay->ns / trace->nevents : 0.0, 1 },
+	};
+	const char *format = replay->options->json ? "\"%s\": %.*f, " : "%-20s %.*f\n";
+	unsigned int i;
+
+	if (replay->options->json)
+		printf("{");
+	for (i = 0; i < ARRAY_SIZE(fields); i++)
+		printf(format, fields[i].name, fields[i].decimals, fields[i].value);
+	printf(replay->options->json ? "\"check\": \"" : "%-20s ", "check");
 	if (replay->broken)
-		printf("\"check\": \"invariant %d\", ", replay->broken);
+		printf("invariant %d", replay->broken);
 	else
-		printf("\"check\": \"ok\", ");
-	printf("\"ns_per_event\": %.1f}\n",
-	       trace->nevents ? replay->ns / trace->nevents : 0.0);
+		printf("ok");
+	printf(replay->options->json ? "\"}\n" : "\n");
 }
 
 static int replay(const struct options *options, const struct trace *trace)
 {
-	struct replay replay = { .options = options, .trace = trace };
+	struct replay replay = {
+		.options = options, .trace = trace,
+		.footprint = { .granule_order = options->granule_order },
+	};
+	bool summary = options->json || options->text;
 	int status, i;
+
+	if (options->rate) {
+		replay.footprint.clock = &replay.keeper.now;
+		replay.footprint.give_ns = options->give_ns;
+	}
 
 	replay.spans = calloc(trace->nids + 1, sizeof(*replay.spans));
 	if (!replay.spans || span_cache_init())
 		return complain(EXIT_FAILED, "out of memory");
 	status = in_fresh_heap(&replay, run_once);
-	for (i = 0; i < TIMED_RUNS && !status && options->json; i++)
+	for (i = 0; i < TIMED_RUNS && !status && summary; i++)
 		status = in_fresh_heap(&replay, run_timed);
-	if (!status && options->json)
-		print_json(&replay);
+	if (!status && summary)
+		print_summary(&replay);
 	if (!status && replay.broken)
 		status = complain(EXIT_FAILED, "invariant %d is broken", replay.broken);
 	if (!status)
 		span_cache_exit();
-	free(replay.touched.count);
+	free(replay.footprint.count);
 	free(replay.spans);
 	if (!status && shim_warnings)
 		status = complain(EXIT_FAILED, "the heap has warned");
@@ -342,10 +388,15 @@ static int usage(FILE *to, int status)
 {
 	fputs("usage: span-replay --placements FILE    where each allocation was placed: ID BASE\n"
 	      "       span-replay --json FILE          what the trace did to the heap\n"
+	      "       span-replay --text FILE          the same, line by line\n"
 	      "FILE is a trace, packed if its name ends in .gz; - is standard input.\n"
 	      "  --granule-order N     log2 of the pages of a granule (9)\n"
 	      "  --arena-pages N       pages by which the heap grows, a power of two (16384)\n"
-	      "  --retain-percent N    idle memory kept before more is taken (all)\n"
+	      "  --retain-percent N    idle memory kept, by the peak of pages in use (all)\n"
+	      "  --rate N              events in a second; without it, time stands still\n"
+	      "  --window-ms N         how long the heap remembers what it needed (0)\n"
+	      "  --pace-permille N     share of the time for giving back, from 1 (10)\n"
+	      "  --give-ns N           time that it takes to give a granule back (50000)\n"
 	      "Exit status: 0 done, 1 failed, 2 usage or a malformed trace.\n", to);
 	return status;
 }
@@ -361,50 +412,73 @@ static bool parse_number(const char *text, unsigned long max, unsigned long *num
 	return !errno && !*end && *number <= max;
 }
 
+/* An option with a number; false if it makes no sense. */
+static bool set_number(struct options *options, int option, const char *text)
+{
+	unsigned long number;
+
+	/* No sum of times overflows, and no time is shorter than a nanosecond. */
+	if (!parse_number(text, REPLAY_PAGES_MAX, &number))
+		return false;
+	switch (option) {
+	case 'g':
+		options->granule_order = number;
+		return number <= 20;
+	case 'a':
+		options->arena_pages = number;
+		return is_power_of_2(number);
+	case 'r':
+		options->retain_percent = number;
+		return number <= 1000000;
+	case 'e':
+		options->rate = number;
+		return number;
+	case 'w':
+		options->window_ms = number;
+		return true;
+	case 'P':
+		options->pace_permille = number;
+		return number && number <= 1000;
+	default:
+		options->give_ns = number;
+		return option == 'n';
+	}
+}
+
 /* Fills @options; -1, or the status to end with. */
 static int parse_options(struct options *options, int argc, char **argv)
 {
 	static const struct option table[] = {
 		{ "placements", no_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "text", no_argument, NULL, 't' },
 		{ "granule-order", required_argument, NULL, 'g' },
 		{ "arena-pages", required_argument, NULL, 'a' },
 		{ "retain-percent", required_argument, NULL, 'r' },
+		{ "rate", required_argument, NULL, 'e' },
+		{ "window-ms", required_argument, NULL, 'w' },
+		{ "pace-permille", required_argument, NULL, 'P' },
+		{ "give-ns", required_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	unsigned long number = 0;
 	bool good = true;
 	int c;
 
 	while (good && (c = getopt_long(argc, argv, "h", table, NULL)) != -1) {
-		switch (c) {
-		case 'p':
+		if (c == 'p')
 			options->placements = true;
-			break;
-		case 'j':
+		else if (c == 'j')
 			options->json = true;
-			break;
-		case 'g':
-			good = parse_number(optarg, 20, &number);
-			options->granule_order = number;
-			break;
-		case 'a':
-			good = parse_number(optarg, REPLAY_PAGES_MAX, &number) &&
-			       is_power_of_2(number);
-			options->arena_pages = number;
-			break;
-		case 'r':
-			good = parse_number(optarg, 1000000, &number);
-			options->retain_percent = number;
-			break;
-		case 'h':
+		else if (c == 't')
+			options->text = true;
+		else if (c != 'h')
+			good = c != '?' && set_number(options, c, optarg);
+		if (c == 'h')
 			return usage(stdout, 0);
-		default:
-			good = false;
-		}
 	}
-	if (!good || optind + 1 != argc || options->placements == options->json)
+	if (!good || optind + 1 != argc ||
+	    options->placements + options->json + options->text != 1)
 		return usage(stderr, EXIT_USAGE);
 	options->path = argv[optind];
 	return -1;
@@ -412,7 +486,9 @@ static int parse_options(struct options *options, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .granule_order = 9, .retain_percent = -1 };
+	struct options options = {
+		.granule_order = 9, .retain_percent = -1, .give_ns = 50000,
+	};
 	struct trace trace;
 	char error[256];
 	int status = parse_options(&options, argc, argv);
@@ -423,6 +499,8 @@ int main(int argc, char **argv)
 		options.arena_pages = max(16384UL, 1UL << options.granule_order);
 	if (options.arena_pages < 1UL << options.granule_order)
 		return complain(EXIT_USAGE, "an arena is not smaller than a granule");
+	if (!options.rate && (options.window_ms || options.pace_permille))
+		return complain(EXIT_USAGE, "a window and a pace need a rate");
 	switch (trace_load(&trace, options.path, error, sizeof(error))) {
 	case TRACE_OK:
 		break;

@@ -196,7 +196,7 @@ man_is_complete() {
 		'^#define \(SPANALLOC_\(ALLOC\|EXPORT\|TRIM\|FILE_SET\)_[A-Z_]*\)\t*(1U <<.*') \
 		4< <(words $man/spanalloc.4 '^\.Dv \(SPANALLOC_\(ALLOC\|EXPORT\|TRIM\|FILE_SET\)_[A-Z_]*\).*') ||
 		status=1
-	both 6 parameters spanalloc.4 3< <(cat spanalloc/*.c | sed -n 's/^module_param(\([a-z_]*\),.*/\1/p') \
+	both 6 parameters spanalloc.4 3< <(cat spanalloc/*.c | sed -n 's/^module_param\(_cb\)\{0,1\}(\([a-z_]*\),.*/\2/p') \
 		4< <(words $man/spanalloc.4 '^\.It Va \([a-z_]*\).*') || status=1
 	both 5 keys spanalloc.4 3< <(words spanalloc/device.c '.*"\(spanalloc-[a-z]*\):.*') \
 		4< <(words $man/spanalloc.4 '^\.It Li \(spanalloc-[a-z]*\).*') || status=1

@@ -13,7 +13,9 @@
 #   demand                                    nothing of ours
 #   arena                                     span, backing.h
 #   heap.h                                    arena, demand, span, treap, backing.h
-#   space.h heap.c space.c claim.c scavenge.c scavenger.c inspect.c   heap.h and below
+#   contents.h                                heap.h and below
+#   space.h heap.c space.c contents.c claim.c scavenge.c scavenger.c upkeep.c inspect.c
+#                                             contents.h, heap.h and below
 #   everything else                           heap.h and span.h, but nothing inside them
 
 set -uo pipefail
@@ -37,8 +39,9 @@ allowed() {
 	arena.[ch]) echo 'arena\.h|span\.h|treap\.h|backing\.h' ;;
 	demand.[ch]) echo 'demand\.h' ;;
 	heap.h) echo '(arena|demand|span|treap|backing)\.h' ;;
-	space.h | heap.c | space.c | claim.c | scavenge.c | scavenger.c | inspect.c)
-		echo '(space|heap|arena|demand|span|treap|backing)\.h' ;;
+	contents.h) echo '(heap|arena|demand|span|treap|backing)\.h' ;;
+	space.h | heap.c | space.c | contents.c | claim.c | scavenge.c | scavenger.c | upkeep.c | inspect.c)
+		echo '(space|contents|heap|arena|demand|span|treap|backing)\.h' ;;
 	backing.c) echo 'backing\.h|compat\.h' ;;
 	compat.h | internal.h) echo 'none' ;;
 	*.h) echo '(heap|span|backing|account|buffer|cache|internal|keeper|trace|mapping|handle|calls|device|registry|view|export)\.h' ;;
@@ -74,12 +77,17 @@ treap_is_pure() {
 	return 1
 }
 
+# defined VARIABLE MAKEFILE: the words of its definition, lines that go on included.
+defined() {
+	sed -e ':again; /\\$/ { N; s/\\\n//; b again }' "$2" |
+		sed -n "s/^$1 := //p" | tr -s ' \t' '\n' | sort
+}
+
 # The core is what user space compiles; Kbuild and the tests must mean the same files.
 core_is_tested() {
 	local kbuild tests
-	kbuild=$(sed -n '/^spanalloc-y := /s///p' "$1/spanalloc/Kbuild" |
-		tr ' ' '\n' | sed 's/\.o$/.c/' | sort)
-	tests=$(sed -n '/^CORE_SRCS := /s///p' "$1/userspace-test/Makefile" | tr ' ' '\n' | sort)
+	kbuild=$(defined spanalloc-y "$1/spanalloc/Kbuild" | sed 's/\.o$/.c/')
+	tests=$(defined CORE_SRCS "$1/userspace-test/Makefile")
 	[[ -n $kbuild ]] && diff <(echo "$kbuild") <(echo "$tests")
 }
 
@@ -87,8 +95,8 @@ core_is_tested() {
 core_is_closed() {
 	local said
 	said=$(cd "$1/spanalloc" && grep -nE 'include "(compat|internal|buffer)|__user|module_param|struct file\b' \
-		treap.[ch] span.[ch] arena.[ch] space.[ch] heap.[ch] claim.c scavenge.c \
-		inspect.c) || return 0
+		treap.[ch] span.[ch] arena.[ch] space.[ch] heap.[ch] contents.[ch] claim.c \
+		demand.[ch] scavenge.c scavenger.c upkeep.c inspect.c) || return 0
 	echo "$said"
 	return 1
 }
@@ -225,7 +233,7 @@ trap 'rm -rf "$COPY"' EXIT
 (cd "$TREE" && tar -cf - --exclude=build --exclude='*.o' --exclude='*.ko' \
 	spanalloc kunit userspace-test Documentation README.md) | tar -xf - -C "$COPY" || exit 1
 
-ktap_plan $((${#RULES[@]} + 18))
+ktap_plan $((${#RULES[@]} + 19))
 for rule in "${RULES[@]}"; do
 	ktap "rule: $(rule_name "$rule")" "$rule" "$TREE"
 done
@@ -236,6 +244,8 @@ ktap 'planted: the device includes space.h' planted layers_hold spanalloc/main.c
 ktap 'planted: the treap allocates' planted treap_is_pure spanalloc/treap.c '#include <linux/slab.h>'
 ktap 'planted: a source of the core is not tested' changed core_is_tested \
 	userspace-test/Makefile '/^CORE_SRCS/s/ claim\.c//'
+ktap 'planted: a source at the end of the core is not tested' changed core_is_tested \
+	userspace-test/Makefile 's/ inspect\.c$//'
 ktap 'planted: the core knows user memory' planted core_is_closed spanalloc/heap.c 'int __user *p;'
 ktap 'planted: a version test' planted versions_stand_in_compat spanalloc/heap.c \
 	'#if LINUX_VERSION_CODE >= 1'

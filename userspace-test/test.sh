@@ -12,6 +12,8 @@
 #
 # Only when they are named:
 #
+#   pressure memory given back, to a machine that is short of it or that changes, on the
+#            kernel SERIES (vm/pressure.sh)
 #   stress   everything at once, for STRESS_SECONDS, on the kernel SERIES (vm/stress.sh)
 #   hostile  programs that mean no good, for HOSTILE_SECONDS, on the kernel SERIES
 #            (vm/hostile.sh)
@@ -19,7 +21,7 @@
 #   apps     programs of others, in buffers that they map from the device, for each of
 #            APPS_SERIES
 #   debug    planted bugs, the KUnit suites, the device tests, forced races, failing
-#            allocations and everything at once on kernels with KASAN, lockdep, kmemleak and
+#            allocations, contents of free pages and everything at once on kernels with KASAN, lockdep, kmemleak and
 #            more, for each of DEBUG_KERNELS
 #   kcsan    a planted race, the KUnit suites with longer stress, and everything at once, on
 #            kernels that report data races, for each of KCSAN_KERNELS
@@ -186,7 +188,7 @@ programs() {
 }
 
 part_static() {
-	stream 29 'rules about the sources' ./static.sh
+	stream 30 'rules about the sources' ./static.sh
 	stream 23 'tools about the sources' ./static-tools.sh
 }
 
@@ -200,12 +202,12 @@ part_build() {
 part_user() {
 	step 'what programs are built with' vm/deps.sh user
 	step 'build in user space' make --no-print-directory all
-	stream 177 'user-space tests' make --no-print-directory check
+	stream 240 'user-space tests' make --no-print-directory check
 }
 
 part_kunit() {
 	step 'the verdict on KUnit logs finds what it has to' vm/kunit-verdict-selftest.sh
-	stream 301 'KUnit' vm/kunit.sh
+	stream 333 'KUnit' vm/kunit.sh
 }
 
 # in_guests SERIES
@@ -214,7 +216,10 @@ in_guests() {
 	stream 527 "device tests, Linux $1" env SERIES="$1" vm/device.sh
 	stream 58 "spanctl, Linux $1" env SERIES="$1" vm/spanctl.sh
 	stream 40 "forced races, Linux $1" env SERIES="$1" vm/races.sh
-	stream 24 "torture, Linux $1" env SERIES="$1" vm/torture.sh
+	stream 25 "torture, Linux $1" env SERIES="$1" vm/torture.sh
+	stream 23 "cgroups and nodes, Linux $1" env SERIES="$1" vm/cgroup.sh
+	[[ $1 != 6.1 ]] ||
+		stream 6 "memory given back, Linux $1" env SERIES="$1" vm/pressure.sh short
 }
 
 part_vm() {
@@ -222,6 +227,10 @@ part_vm() {
 	step 'what guests are made with' tools
 	# shellcheck disable=SC2086 # a list
 	side_by_side in_guests $RUN_SERIES
+}
+
+part_pressure() {
+	stream 16 "memory given back, Linux ${SERIES:-6.1}" vm/pressure.sh small large
 }
 
 part_stress() {
@@ -256,10 +265,12 @@ part_debug() {
 	local name
 	for name in $DEBUG_KERNELS; do
 		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
-		stream 143 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
+		stream 159 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
 		stream 462 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
 		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/races.sh
+		stream 20 "cgroups, Linux $name" env SERIES="$name" vm/cgroup.sh
 		stream 33 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
+		stream 200 "contents of free pages, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/contents.sh
 		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
 	done
 }
@@ -268,8 +279,8 @@ part_kcsan() {
 	local name
 	for name in $KCSAN_KERNELS; do
 		stream 3 "planted race, Linux $name" vm/debug.sh "$name" sins
-		stream 143 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
-		stream 24 "torture, Linux $name" env SERIES="$name" SECONDS_LONG=20 vm/torture.sh
+		stream 159 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
+		stream 25 "torture, Linux $name" env SERIES="$name" SECONDS_LONG=20 vm/torture.sh
 		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
 	done
 }
@@ -306,18 +317,18 @@ run_part() {
 }
 
 # The least number of checks of a whole run.
-CHECKS_MIN=1889
+CHECKS_MIN=2040
 
 main() {
 	local part
 	[[ $# -gt 0 ]] || whole_run
 	for part; do
 		case $part in
-		static | build | user | kunit | vm | stress | hostile | arm64 | apps | debug | kcsan)
+		static | build | user | kunit | vm | pressure | stress | hostile | arm64 | apps | debug | kcsan)
 			run_part "$part"
 			;;
 		*)
-			echo "usage: test.sh [static|build|user|kunit|vm|stress|hostile|arm64|apps|debug|kcsan]..." >&2
+			echo "usage: test.sh [static|build|user|kunit|vm|pressure|stress|hostile|arm64|apps|debug|kcsan]..." >&2
 			exit 2
 			;;
 		esac

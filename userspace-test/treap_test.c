@@ -176,6 +176,7 @@ static void empty_tree(void)
 	window.from = 5;
 	EXPECT(!span_treap_find(&world.treap, &window, &base), "a run in nothing");
 	EXPECT(!span_treap_last_below(&world.treap, ~0UL, SPAN_FILTER_ALL), "a span");
+	EXPECT(!span_treap_first_above(&world.treap, 0, SPAN_FILTER_ALL), "a span");
 }
 
 /* The table of filters: which types agree with match under mask. */

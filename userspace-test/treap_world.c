@@ -231,6 +231,17 @@ static bool verify_last_below(const struct world *w, u8 filter, unsigned long pa
 		      "page %lu, filter %x", page, filter);
 }
 
+static bool verify_first_above(const struct world *w, u8 filter, unsigned long page)
+{
+	size_t n = 0;
+
+	while (n < w->model.n && w->model.span[n].base + w->model.span[n].npages <= page)
+		n++;
+	return EXPECT(span_treap_first_above(&w->treap, page, filter) ==
+		      object_at(w, linear_up(&w->model, n, filter)), "page %lu, filter %x", page,
+		      filter);
+}
+
 bool verify_walks(struct world *w)
 {
 	unsigned int filter, i;
@@ -239,7 +250,8 @@ bool verify_walks(struct world *w)
 		if (!verify_filter(w, filter))
 			return false;
 		for (i = 0; i < 4; i++)
-			if (!verify_last_below(w, filter, rng_below(&w->rng, WORLD + 50)))
+			if (!verify_last_below(w, filter, rng_below(&w->rng, WORLD + 50)) ||
+			    !verify_first_above(w, filter, rng_below(&w->rng, WORLD + 50)))
 				return false;
 	}
 	return true;

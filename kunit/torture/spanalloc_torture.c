@@ -61,6 +61,10 @@ static uint irq_us = 200;
 module_param(irq_us, uint, 0444);
 MODULE_PARM_DESC(irq_us, "microseconds between two interrupts of a timer, at least");
 
+static bool poison;
+module_param(poison, bool, 0444);
+MODULE_PARM_DESC(poison, "free pages are poisoned");
+
 enum kind {
 	KIND_ALLOC, KIND_ATOMIC, KIND_ZERO, KIND_CONTIG, KIND_ALIGN, KIND_REFUSED,
 	KIND_SPLIT, KIND_LOOKUP, KIND_VERIFY, KIND_FREE, KIND_SCAVENGE, KIND_STATS,
@@ -474,7 +478,7 @@ static void judge_all(void)
 	struct spanalloc_stats stats;
 	u64 sums[KINDS], allocs;
 
-	pr_info("spanalloc_torture: 1..%u\n", KINDS + 6);
+	pr_info("spanalloc_torture: 1..%u\n", KINDS + 7);
 	judge_kinds(sums);
 	allocs = sums[KIND_ALLOC] + sums[KIND_ATOMIC] + sums[KIND_IRQ_ALLOC];
 	spanalloc_get_stats(heap, &stats);
@@ -488,6 +492,8 @@ static void judge_all(void)
 	spanalloc_scavenge(heap, ~0UL);
 	spanalloc_get_stats(heap, &stats);
 	judge(!stats.backed_pages, "pages left backed after scavenging", stats.backed_pages);
+	/* Nobody has written to a page that was free, nor the heap to one that was not. */
+	judge(!stats.poison_broken, "broken pages", stats.poison_broken);
 	judge(!atomic_read(&complaints), "complaints", atomic_read(&complaints));
 }
 
@@ -499,6 +505,7 @@ static int __init torture_init(void)
 		.granule_order = SPANALLOC_ORDER_DEFAULT,
 		.max_pages = HEAP_PAGES,
 		.retain_percent = 25,
+		.poison = poison,
 		.tree_seed = seed,
 	};
 	int err;
@@ -513,7 +520,8 @@ static int __init torture_init(void)
 		kvfree(workers);
 		return PTR_ERR(heap);
 	}
-	pr_info("spanalloc_torture: # %u s, %u threads, seed %lu\n", seconds, threads, seed);
+	pr_info("spanalloc_torture: # %u s, %u threads, seed %lu%s\n", seconds, threads, seed,
+		poison ? ", free pages poisoned" : "");
 	err = run_workers();
 	if (!err)
 		judge_all();

@@ -230,8 +230,16 @@ int spanalloc_set_limit(int fd, uint64_t limit_pages)
 
 int spanalloc_get_stats(int fd, struct spanalloc_heap_stats *stats)
 {
-	memset(stats, 0, SPANALLOC_STATS_SIZE_VER0);
-	return call(fd, COMMAND(STATS, STATS), stats);
+	return spanalloc_get_stats_size(fd, stats, SPANALLOC_STATS_SIZE_VER0);
+}
+
+int spanalloc_get_stats_size(int fd, struct spanalloc_heap_stats *stats, size_t size)
+{
+	if (size < SPANALLOC_STATS_SIZE_VER0 || size >= 1UL << _IOC_SIZEBITS)
+		return -EINVAL;
+	memset(stats, 0, size);
+	return call(fd, _IOC(_IOC_READ | _IOC_WRITE, SPANALLOC_IOC_MAGIC,
+			     _IOC_NR(SPANALLOC_IOC_STATS), size), stats);
 }
 
 int spanalloc_trim(int fd, uint64_t npages, uint32_t flags, uint64_t *released_pages)

@@ -33,6 +33,7 @@
 #define _LIBSPANALLOC_H
 
 #include <linux/spanalloc.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -254,11 +255,22 @@ int spanalloc_set_limit(int fd, uint64_t limit_pages);
 /**
  * spanalloc_get_stats() - what the device's heap holds and has done
  * @fd: the device
- * @stats: out: the reply
+ * @stats: out: the reply, up to scavenged_pages; what stands behind that in the structure
+ *         is left alone
  *
  * Return: 0 or an error.
  */
 int spanalloc_get_stats(int fd, struct spanalloc_heap_stats *stats);
+
+/**
+ * spanalloc_get_stats_size() - the same, and what later versions have added
+ * @fd: the device
+ * @stats: out: the reply; what the module does not know reads 0
+ * @size: sizeof(*stats)
+ *
+ * Return: 0 or an error.
+ */
+int spanalloc_get_stats_size(int fd, struct spanalloc_heap_stats *stats, size_t size);
 
 /**
  * spanalloc_trim() - return idle memory to the system

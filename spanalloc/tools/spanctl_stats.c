@@ -32,6 +32,9 @@ static const struct stats_row memory_rows[] = {
 	WATCH(backed_pages, "backed", UNIT_PAGES),
 	WATCH(idle_pages, "backed but idle", UNIT_PAGES),
 	WATCH(released_pages, "released", UNIT_PAGES),
+	ROW(goal_pages, "idle, to be kept", UNIT_PAGES),
+	ROW(kept_pages, "idle, kept for demand", UNIT_PAGES),
+	ROW(demand_pages, "recent demand", UNIT_PAGES),
 	ROW(granule_pages, "granule", UNIT_PAGES),
 	ROW(metadata_bytes, "metadata", UNIT_BYTES),
 };
@@ -55,6 +58,17 @@ static const struct stats_row operation_rows[] = {
 	ROW(backed_scattered, "of single pages", UNIT_COUNT),
 	ROW(backing_races, "in vain", UNIT_COUNT),
 	WATCH(scavenged_pages, "returned to the system", UNIT_PAGES),
+	ROW(scavenged_inline_pages, "by allocations", UNIT_PAGES),
+	WATCH(scavenged_reclaim_pages, "for the system's need", UNIT_PAGES),
+	ROW(kept_reused_pages, "kept and needed again", UNIT_PAGES),
+	ROW(scavenge_steps, "scavenger: steps", UNIT_COUNT),
+	ROW(scavenge_ns, "scavenger: ns at work", UNIT_COUNT),
+	ROW(zeroed_pages, "zeroed while waited for", UNIT_PAGES),
+	ROW(zero_saved_pages, "zero already", UNIT_PAGES),
+	ROW(wiped_pages, "wiped when freed", UNIT_PAGES),
+	ROW(prezeroed_pages, "zeroed in background", UNIT_PAGES),
+	ROW(repaired, "granules repaired", UNIT_COUNT),
+	ROW(poison_broken, "written to while free", UNIT_PAGES),
 };
 
 const struct stats_group stats_groups[STATS_NGROUPS] = {
@@ -65,7 +79,7 @@ const struct stats_group stats_groups[STATS_NGROUPS] = {
 
 bool stats_read(int fd, struct spanalloc_heap_stats *stats)
 {
-	int err = spanalloc_get_stats(fd, stats);
+	int err = spanalloc_get_stats_size(fd, stats, sizeof(*stats));
 
 	if (err)
 		spanctl_complain("cannot read the statistics: %s", strerror(-err));

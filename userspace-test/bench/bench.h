@@ -9,7 +9,7 @@
 
 /* Rounds, in each of which everything is measured once: a machine that gets busy spoils all. */
 #define ROUNDS		7
-#define SERIES_MAX	48
+#define SERIES_MAX	64
 
 /**
  * struct series - a number that is measured once in each round
@@ -29,8 +29,8 @@ struct series {
 __attribute__((format(printf, 3, 4)))
 void measured(double value, const char *unit, const char *name, ...);
 
-/* Two series, as ratios with a name of their own. */
-void compare(const char *name, const char *of, const char *over);
+/* Two series, as ratios with a name of their own. Returns that of the medians. */
+double compare(const char *name, const char *of, const char *over);
 
 void print_all(void);
 void print_json(void);
@@ -48,5 +48,6 @@ double median_time(void (*run)(void *arg), void *arg);
 void measure_calls(int fd, const char *module);
 void measure_maps(int fd);
 void measure_scale(void);
+void measure_tail(const char *module);
 
 #endif /* _BENCH_BENCH_H */

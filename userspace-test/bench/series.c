@@ -97,7 +97,7 @@ static double median(const struct series *series)
 	return (series->values[middle - 1] + series->values[middle]) / 2;
 }
 
-void compare(const char *name, const char *of, const char *over)
+double compare(const char *name, const char *of, const char *over)
 {
 	struct series *a = find(of), *b = find(over);
 
@@ -106,7 +106,8 @@ void compare(const char *name, const char *of, const char *over)
 	sort(b);
 	ratios[nratios].name = name;
 	ratios[nratios].medians = median(a) / median(b);
-	ratios[nratios++].least = a->values[0] / b->values[0];
+	ratios[nratios].least = a->values[0] / b->values[0];
+	return ratios[nratios++].medians;
 }
 
 /* The first line of a file that has a word, from behind the colon. */

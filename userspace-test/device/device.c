@@ -45,7 +45,7 @@ struct spanalloc_heap_stats dev_stats(int fd)
 {
 	struct spanalloc_heap_stats stats;
 
-	CHECK_OK(as_system_call(spanalloc_get_stats(fd, &stats)));
+	CHECK_OK(as_system_call(spanalloc_get_stats_size(fd, &stats, sizeof(stats))));
 	return stats;
 }
 

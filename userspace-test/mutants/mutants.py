@@ -49,9 +49,8 @@ MUTANTS = [
 	 '\t*span_map_slot(arenas, base + npages - 1) = NULL;',
 	 ''),
 	('start bit not cleared', 'arena.c',
-	 '\t__clear_bit(span_arena_offset(arenas, base), span_arena_of(arenas, base)->starts);\n'
-	 '\tset_inner',
-	 '\tset_inner'),
+	 '\t__clear_bit(span_arena_offset(arenas, base), span_arena_of(arenas, base)->starts);\n',
+	 '\t(void)base;\n'),
 	('idle counted across end', 'arena.c',
 	 'page + step <= high',
 	 'page + step <= high + 1'),
@@ -101,17 +100,17 @@ MUTANTS = [
 	('zero flag passed on', 'claim.c',
 	 'request->gfp & SPAN_GFP_MASK',
 	 'request->gfp'),
-	('water mark not moved at edges', 'claim.c',
+	('water mark not moved at edges', 'contents.c',
 	 'granule->zero_from = max(granule->zero_from, end);',
-	 ''),
-	('last granule not zeroed', 'claim.c',
-	 '\t\tclaim->dirty_last = granule->zero_from;',
-	 '\t\tclaim->dirty_last = 0;'),
-	('inner water mark not moved', 'claim.c',
-	 '\t\t\tspan_heap_granule_pages(heap);\n'
-	 '\tspan->state',
-	 '\t\t\tspan_granule_at(&heap->arenas, index)->zero_from;\n'
-	 '\tspan->state'),
+	 ';'),
+	('last granule not zeroed', 'contents.c',
+	 '\t\topening->dirty_last = granule->zero_from;',
+	 '\t\topening->dirty_last = 0;'),
+	('inner water mark not moved', 'contents.c',
+	 'zero_from =\n'
+	 '\t\t\tspan_heap_granule_pages(heap);',
+	 'zero_from +=\n'
+	 '\t\t\t0;'),
 	('race: installs over', 'claim.c',
 	 'if (!span_granule_backed(span_granule_at(&heap->arenas, index))) {\n'
 	 '\t\tif (!err)',
@@ -140,13 +139,14 @@ MUTANTS = [
 	 '\t\tflags |= SPAN_TAKE_CONTIG;',
 	 '\t\t;'),
 	('abandon leaks claimed', 'claim.c',
-	 '\tclaim->heap->claimed_pages -= claim->span->node.npages;\n'
+	 '\theap->claimed_pages -= claim->span->node.npages;\n'
 	 '\tspan_map',
 	 '\tspan_map'),
 	('zeroing under lock', 'claim.c',
 	 '\t\tunlock_claim(claim);\n'
-	 '\t\theap->backing->zero',
-	 '\t\theap->backing->zero'),
+	 '\t\tspan_contents_do(claim->heap, &step);',
+	 '\t\tspan_contents_do(claim->heap, &step);\n'
+	 '\t\tunlock_claim(claim);'),
 	('placed counted always', 'claim.c',
 	 'if (claim->window.align > 1 || claim->window.boundary)\n'
 	 '\t\theap->stat.allocs_placed++;',
@@ -170,16 +170,8 @@ MUTANTS = [
 	 'if ('),
 	('free leaks objects', 'heap.c',
 	 '\tspan_spares_drop(&unused);\n'
-	 '\treturn err;\n'
-	 '}\n'
-	 '\n'
-	 '/**\n'
-	 ' * span_heap_split',
-	 '\treturn err;\n'
-	 '}\n'
-	 '\n'
-	 '/**\n'
-	 ' * span_heap_split'),
+	 '\tif (!err && heap->account)',
+	 '\tif (!err && heap->account)'),
 	('free ignores views', 'heap.c',
 	 'err = check_unviewed(heap, span, true);',
 	 'err = check_owned(heap, span, true);'),
@@ -261,7 +253,7 @@ MUTANTS = [
 	 '\t\tspan_map_release(&heap->arenas, span);',
 	 '\t\t;'),
 	('abandon not released', 'claim.c',
-	 '\tspan_map_release(&claim->heap->arenas, claim->span);',
+	 '\tspan_map_release(&heap->arenas, claim->span);',
 	 '\t;'),
 	('growth failure race', 'claim.c',
 	 'else if (err == -ENOMEM && heap->arenas.narenas != growth.seen)\n'
@@ -303,8 +295,34 @@ MUTANTS = [
 	 'err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge(heap, 1)',
 	 'err == -ENOMEM && span_heap_scavenge(heap, 1)'),
 	('a failed allocation keeps its memory', 'claim.c',
-	 'if (may_sleep(claim) && claim->ninstalled)',
+	 'else if (may_sleep(claim))',
+	 'else if (0)'),
+	('charged memory stays idle', 'heap.c',
+	 'if (!err && heap->account)',
 	 'if (0)'),
+	('a failed allocation keeps charged memory', 'claim.c',
+	 '\tif (heap->account)\n'
+	 '\t\tspan_heap_release_idle(heap, end);\n'
+	 '\telse if',
+	 '\tif'),
+	('the last granule stays idle', 'scavenge.c',
+	 '.below = round_up(end, span_heap_granule_pages(heap))',
+	 '.below = end'),
+	('all that is free is looked at', 'scavenge.c',
+	 '.below = round_up(end, span_heap_granule_pages(heap))',
+	 '.below = ~0UL'),
+	('who frees is rescheduled', 'scavenge.c',
+	 '\t\tgive_batch(heap, &batch);\n'
+	 '\t}',
+	 '\t\tgive_batch(heap, &batch);\n'
+	 '\t\tcond_resched();\n'
+	 '\t}'),
+	('charged memory may be retained', 'heap.c',
+	 'if (attr->account && (attr->retain_percent || attr->window_ms))',
+	 'if (attr->account && attr->window_ms)'),
+	('charged memory may have a window', 'heap.c',
+	 'if (attr->account && (attr->retain_percent || attr->window_ms))',
+	 'if (attr->account && attr->retain_percent)'),
 	('growth by nothing', 'claim.c',
 	 '\tif (!growth.narenas)\n'
 	 '\t\treturn 0;\n',

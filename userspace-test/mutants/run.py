@@ -23,7 +23,10 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
-from mutants import MUTANTS
+import memory_mutants
+import mutants
+
+MUTANTS = mutants.MUTANTS + memory_mutants.MUTANTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)

@@ -83,7 +83,7 @@ static void kill_while_memory_is_zeroed(void)
 
 	dev_unmap(dev_alloc_filled(fd, NGRANULES * granule, 1, &alloc), NGRANULES * granule);
 	dev_free(fd, alloc.handle);
-	meet_at(IN_MODULE(buddy_zero), KILLED_IN);
+	meet_at(IN_MODULE(buddy_fill), KILLED_IN);
 	first = task_start(FIRST, allocate, &fd);
 	meet_held();
 	kill_held(first);

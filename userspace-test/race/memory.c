@@ -81,7 +81,7 @@ static void trim_between_backing_and_publishing(void)
 	pid_t first;
 
 	make_dirty(fd, 2);
-	meet_at(IN_MODULE(buddy_zero), 1);
+	meet_at(IN_MODULE(buddy_fill), 1);
 	first = task_start(FIRST, call_alloc, call);
 	meet_held();
 	CHECK_EQ(dev_stats(fd).claimed_pages, 2 * granule);

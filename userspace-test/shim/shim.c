@@ -24,6 +24,8 @@
 unsigned long shim_warnings;
 bool shim_quiet;
 char shim_last_warning[256];
+unsigned long shim_prints;
+char shim_last_print[256];
 unsigned long shim_ram_pages = 1UL << 22;
 bool shim_signal_pending;
 void (*shim_alloc_hook)(void);
@@ -34,6 +36,7 @@ static unsigned long fail_at;
 static bool failed;
 static u64 random_state = 1;
 static __thread long locks_held, atomic_depth;
+static __thread unsigned long nlocks;
 
 #define count(what, change) __atomic_fetch_add(&(what), change, __ATOMIC_RELAXED)
 #define counted(what) __atomic_load_n(&(what), __ATOMIC_RELAXED)
@@ -42,12 +45,12 @@ void shim_print(const char *format, ...)
 {
 	va_list args;
 
-	if (shim_quiet)
-		return;
+	count(shim_prints, 1);
 	va_start(args, format);
-	fputs("# ", stderr);
-	vfprintf(stderr, format, args);
+	vsnprintf(shim_last_print, sizeof(shim_last_print), format, args);
 	va_end(args);
+	if (!shim_quiet)
+		fprintf(stderr, "# %s", shim_last_print);
 }
 
 void shim_warn(const char *format, ...)
@@ -93,6 +96,12 @@ void shim_be_this_thread(long context)
 void shim_lock_count(int change)
 {
 	locks_held += change;
+	nlocks += change > 0;
+}
+
+unsigned long shim_nlocks(void)
+{
+	return nlocks;
 }
 
 void shim_might_sleep(const char *what)

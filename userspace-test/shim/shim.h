@@ -21,6 +21,9 @@ extern unsigned long shim_warnings;
 extern bool shim_quiet;
 /* The last warning's text, for tests that expect one. */
 extern char shim_last_warning[256];
+/* The same for what is merely printed: pr_err() and friends. */
+extern unsigned long shim_prints;
+extern char shim_last_print[256];
 
 __attribute__((format(printf, 1, 2)))
 void shim_warn(const char *format, ...);
@@ -62,6 +65,8 @@ void shim_be_this_thread(long context);
 /* Complain if this thread must not sleep now. */
 void shim_might_sleep(const char *what);
 void shim_lock_count(int change);
+/* Spinlocks that this thread has taken since the start. */
+unsigned long shim_nlocks(void);
 
 /*
  * Called before a metadata allocation that may sleep, and where the code under

@@ -177,6 +177,17 @@ static void structures_end_where_they_did(void)
 		EXPECT(!memcmp(buffer + sizes[i], behind, sizeof(behind)),
 		       "command %u wrote behind its structure", i);
 	}
+	/* Where the program says how long the structure is, so much is filled. */
+	forget();
+	memset(buffer, 0xff, sizeof(buffer));
+	memcpy(buffer + 288, behind, sizeof(behind));
+	EXPECT_EQ(spanalloc_get_stats_size(7, (void *)buffer, 288), 0);
+	EXPECT_EQ(_IOC_SIZE(calls[0].command), 288);
+	EXPECT_EQ(buffer[287], 0);
+	EXPECT(!memcmp(buffer + 288, behind, sizeof(behind)), "the end was written to");
+	EXPECT_EQ(spanalloc_get_stats_size(7, (void *)buffer, 279), -EINVAL);
+	EXPECT_EQ(spanalloc_get_stats_size(7, (void *)buffer, 1 << _IOC_SIZEBITS), -EINVAL);
+	EXPECT_EQ(ncalls, 1);
 }
 
 static void report_from_any_kernel(void)

@@ -10,6 +10,10 @@ allocates, "f ID" frees.
   heavytail  lengths from 1 to 2047 pages whose logarithm is evenly spread
   phases     eight phases, each with sizes of its own; three quarters of what
              lives is freed between two of them
+  tides      memory that comes and goes, for what gives it back: swings of two,
+             eight and twenty seconds, spikes that do not come back, a slow
+             decline, and pauses in which only small things happen. It has a
+             clock: there are 25 events a second
 """
 import gzip
 import os
@@ -107,9 +111,71 @@ def phases():
     return trace.lines
 
 
+class Tides(Trace):
+    """Loads in granules of 512 pages, on top of what stays and what is small."""
+
+    RATE = 25
+
+    def __init__(self):
+        super().__init__(0x5EED4)
+        self.small = []
+
+    def alloc_one(self, npages):
+        self.alloc(npages)
+        return self.live.pop()
+
+    def free_one(self, name):
+        self.lines.append(f"f {name}")
+
+    def quiet(self, seconds):
+        """Small things come and go, about sixteen at a time."""
+        for _ in range(int(seconds * self.RATE)):
+            if len(self.small) < 10 + self.random.below(12):
+                self.small.append(self.alloc_one(1 + self.random.below(3)))
+            else:
+                self.free_one(self.small.pop(self.random.below(len(self.small))))
+
+    def rise(self, granules, nspans):
+        """So many granules in so many spans that are not all of the same length."""
+        mean = granules * 512 // nspans
+        return [self.alloc_one(mean - 32 + self.random.below(65)) for _ in range(nspans)]
+
+    def fall(self, names):
+        for name in reversed(names):
+            self.free_one(name)
+
+    def swing(self, times, granules, nspans, up, down):
+        """The times include rise and fall."""
+        for _ in range(times):
+            names = self.rise(granules, nspans)
+            self.quiet(up - nspans / self.RATE)
+            self.fall(names)
+            self.quiet(down - nspans / self.RATE)
+
+
+def tides():
+    trace = Tides()
+    trace.rise(8, 24)
+    trace.quiet(10)
+    trace.swing(30, 16, 8, 1, 1)
+    trace.quiet(20)
+    trace.swing(1, 60, 20, 2, 40)
+    trace.swing(8, 24, 16, 4, 4)
+    trace.quiet(60)
+    trace.swing(1, 56, 12, 1, 30)
+    trace.swing(6, 20, 20, 10, 10)
+    falling = trace.rise(40, 40)
+    trace.quiet(20)
+    for name in falling:
+        trace.free_one(name)
+        trace.quiet(1)
+    trace.quiet(50)
+    return trace.lines
+
+
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    for make in (fleet, heavytail, phases):
+    for make in (fleet, heavytail, phases, tides):
         text = "\n".join(make()) + "\n"
         path = os.path.join(folder, f"{make.__name__}.trace.gz")
         with open(path, "wb") as file:

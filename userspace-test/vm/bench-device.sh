@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # bench-device.sh: what the device costs (device_bench), in a virtual machine, as a table and
-# as userspace-test/build/bench-device.json. Nothing is judged: the numbers are the machine's.
-# Where there is no KVM they are an emulator's, which makes page tables and their caches
-# dearer than arithmetic, so that what maps memory looks worse than it is.
+# as userspace-test/build/bench-device.json. Nothing is judged, for the numbers are the
+# machine's, but the longest times of an allocation while memory is given back, and those
+# loosely. Where there is no KVM they are an emulator's, which makes page tables and their
+# caches dearer than arithmetic, so that what maps memory looks worse than it is.
 #
 #   SERIES=6.1    a name of kernel.sh      TIMEOUT=1800   seconds for the guest
 #   MEM=1024      MiB of memory
@@ -35,7 +36,7 @@ write_json() {
 main() {
 	local options=() log=$CACHE/bench-device-$SERIES.log accel
 	prepare_guest
-	options+=(--ko "$(ko spanalloc)" --ko "$(ko spanalloc_bench)")
+	options+=(--ko "$(ko spanalloc)" --ko "$(ko spanalloc_bench)" --ko "$(ko spanalloc_tail)")
 	accel=$("$VM_DIR/accel.sh" "$ARCH" "$IMAGE")
 	printf '# Linux %s, %s, QEMU %s\n' "$RELEASE" "$(host_cpu)" "$accel"
 	[[ $accel = *kvm* ]] ||

@@ -16,6 +16,7 @@
 #   --log FILE        where the console goes, besides standard output
 #   --mem MiB         default 1024, or 2048 where pages have 16 KiB
 #   --cpus N          default 2
+#   --numa MIB,MIB... nodes with so much memory and a processor each; instead of the two above
 #   --append ARGS     for the kernel's command line
 #   --disk FILE       a raw image, /dev/vda in the guest
 #   --quiet           standard output starts where the script does; the log has everything
@@ -29,6 +30,7 @@ SERIES=${SERIES:-6.1}
 TIMEOUT=120
 MEM=''
 CPUS=2
+NUMA=()
 KEPT_LOG=''
 APPEND=''
 DISK=''
@@ -58,12 +60,27 @@ parse_options() {
 		--log) KEPT_LOG=$2 ;;
 		--mem) MEM=$2 ;;
 		--cpus) CPUS=$2 ;;
+		--numa) set_nodes "$2" ;;
 		--append) APPEND=$2 ;;
 		--disk) need_file "$2"; DISK=$2 ;;
 		*) die "unknown option '$1' (see the head of boot.sh)" ;;
 		esac
 		shift 2
 	done
+}
+
+# set_nodes SIZES
+set_nodes() {
+	local size node=0
+	MEM=0
+	for size in ${1//,/ }; do
+		NUMA+=(-object "memory-backend-ram,id=node$node,size=${size}M"
+			-numa "node,nodeid=$node,cpus=$node,memdev=node$node")
+		MEM=$((MEM + size))
+		node=$((node + 1))
+	done
+	# A socket each: no two of a socket may be on different nodes.
+	CPUS=$node,sockets=$node
 }
 
 # What the tests need is counted in pages.
@@ -174,6 +191,7 @@ run_qemu() {
 		limit=(timeout --foreground --kill-after=5 "$TIMEOUT")
 	fi
 	${limit[@]+"${limit[@]}"} "${QEMU[@]}" -m "${MEM:-$(default_mem)}" -smp "$CPUS" \
+		${NUMA[@]+"${NUMA[@]}"} \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-chardev "stdio,id=console,mux=$mux,signal=off,logfile=$LOG" \
 		-serial chardev:console ${INTERACTIVE:+-mon chardev=console} \

@@ -7,7 +7,7 @@
 # for a kernel with KUnit, the one with the suites is the third.
 #
 # JOBS= how many compilers at a time; V=1 shows their command lines; TORTURE=1 builds the
-# modules of kunit/torture as well, whose paths are then the last three.
+# modules of kunit/torture as well, whose paths come last.
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -80,8 +80,9 @@ main() {
 		MAKE_VARS+=(CONFIG_SPANALLOC_TORTURE=m)
 		! grep -qx CONFIG_DMA_SHARED_BUFFER=y "$KDIR/.config" ||
 			PRODUCTS+=(kunit/torture/spanalloc_importer.ko)
-		PRODUCTS+=(kunit/torture/spanalloc_bench.ko kunit/torture/spanalloc_torture.ko
-			kunit/torture/spanalloc_rendezvous.ko)
+		for product in bench tail torture rendezvous mute cgroup contents; do
+			PRODUCTS+=("kunit/torture/spanalloc_$product.ko")
+		done
 	fi
 	dir=$outdir/$RELEASE
 	mkdir -p "$outdir"

@@ -7,7 +7,7 @@
 # What is said of a module that comes and goes would stand between the numbers.
 dmesg -n 5
 insmod /lib/spanalloc/spanalloc.ko || exit 1
-device_bench /lib/spanalloc/spanalloc_bench.ko
+device_bench /lib/spanalloc/spanalloc_bench.ko /lib/spanalloc/spanalloc_tail.ko
 status=$?
 rmmod spanalloc || status=1
 exit $status

@@ -36,7 +36,8 @@ struct span_heap;
  * struct spanalloc_attr - how a heap is to be
  * @name: unique among the heaps; letters, digits, '.', '_' and '-', not
  *        beginning with '.', at most SPANALLOC_NAME_MAX characters
- * @nid: NUMA node to prefer for memory, or NUMA_NO_NODE
+ * @nid: NUMA node to prefer for memory, or NUMA_NO_NODE: what the policy of the
+ *       task says that allocates
  * @granule_order: memory is taken from and returned to the buddy allocator in
  *                 granules of 2^@granule_order pages; SPANALLOC_ORDER_DEFAULT
  *                 chooses
@@ -54,6 +55,18 @@ struct span_heap;
  *             likely to be needed again; 0: only the present counts
  * @pace_permille: the share of one CPU that giving back in the background may
  *                 take, in thousandths, at most 1000; 0 means SPANALLOC_PACE_DEFAULT
+ * @account: memory is charged to the memory cgroup of the task that creates the
+ *           heap, whoever allocates; see "Memory cgroups and NUMA nodes" in
+ *           Documentation/design.rst. Such a heap keeps nothing idle, so
+ *           @retain_percent and @window_ms have to be 0
+ * @wipe: pages are cleared when they are freed, so that free memory is zero at all
+ *        times; always so where the kernel was booted with init_on_free
+ * @poison: pages are filled with a pattern when they are freed, which is verified when
+ *          they are allocated or given back, to find who writes to pages that are not his
+ *          any more. For debugging, since each page is written and read once more; takes
+ *          the place of @wipe, for what was in a page is gone as well
+ * @prezero: idle memory is cleared in the background, so that allocations with
+ *           SPANALLOC_ZERO need not; of no effect with @wipe or @poison
  * @tree_seed: seed of the tree's priorities, for tests; 0 draws a random one
  */
 struct spanalloc_attr {
@@ -65,6 +78,10 @@ struct spanalloc_attr {
 	int retain_percent;
 	unsigned int window_ms;
 	unsigned int pace_permille;
+	bool account;
+	bool wipe;
+	bool poison;
+	bool prezero;
 	u64 tree_seed;
 };
 
@@ -115,10 +132,17 @@ struct spanalloc_attr {
  * @scavenge_ns: time that it spent giving back
  * @goal_pages: idle pages that the heap keeps from it at the moment
  * @demand_pages: pages of granules that are likely to be needed again soon
- * @kept_pages: idle pages that were kept for that reason alone, when the present
- *              epoch of the window began
- * @kept_reused_pages: pages so kept that were needed again, and so neither given
- *                     back nor taken
+ * @kept_pages: idle pages that are kept for that reason alone, above the share
+ * @kept_reused_pages: idle pages above the share that were needed again, and so neither
+ *                     given back nor taken
+ * @zeroed_pages: pages that the heap zeroed while somebody waited for an allocation
+ * @zero_saved_pages: pages handed out with SPANALLOC_ZERO that needed no zeroing, for they
+ *                    came so from the buddy allocator, or were cleared before
+ * @wiped_pages: pages cleared because free memory has to be zero: when they were freed, or
+ *               when they were taken
+ * @prezeroed_pages: pages of idle granules cleared in the background
+ * @repaired: granules of single pages that were replaced by one block
+ * @poison_broken: pages found written to while they were free
  */
 struct spanalloc_stats {
 	u64 address_pages;
@@ -162,6 +186,12 @@ struct spanalloc_stats {
 	u64 demand_pages;
 	u64 kept_pages;
 	u64 kept_reused_pages;
+	u64 zeroed_pages;
+	u64 zero_saved_pages;
+	u64 wiped_pages;
+	u64 prezeroed_pages;
+	u64 repaired;
+	u64 poison_broken;
 };
 
 /**

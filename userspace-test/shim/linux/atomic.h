@@ -23,6 +23,7 @@
 #define atomic_long_read(v)	atomic_read(v)
 #define atomic_long_set(v, i)	atomic_set(v, i)
 #define atomic_long_inc(v)	atomic_inc(v)
+#define atomic_long_inc_return(v)	atomic_inc_return(v)
 #define atomic_long_dec(v)	atomic_dec(v)
 #define atomic_long_add(i, v)	atomic_add(i, v)
 #define atomic_long_sub(i, v)	atomic_sub(i, v)

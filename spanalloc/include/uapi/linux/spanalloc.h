@@ -208,6 +208,21 @@ struct spanalloc_query {
  * @backed_scattered: out: of these, those made of single pages
  * @backing_races: out: granules taken in vain
  * @scavenged_pages: out: pages returned to the system
+ * @scavenged_inline_pages: out: of these, those that an allocation gave back before it took
+ *                          a granule
+ * @scavenged_reclaim_pages: out: of these, those that the system asked for
+ * @scavenge_steps: out: times that the background scavenger looked at the heap
+ * @scavenge_ns: out: time in ns that it spent giving back
+ * @goal_pages: out: idle pages that the heap keeps from it at the moment
+ * @demand_pages: out: pages of granules that are likely to be needed again soon
+ * @kept_pages: out: idle pages that are kept for that reason alone
+ * @kept_reused_pages: out: idle pages that were kept so and needed again
+ * @zeroed_pages: out: pages zeroed while somebody waited for them
+ * @zero_saved_pages: out: pages asked for as zero that needed no zeroing
+ * @wiped_pages: out: pages cleared since free memory has to be zero (init_on_free)
+ * @prezeroed_pages: out: pages cleared in the background (prezero)
+ * @repaired: out: granules of single pages that were replaced by one block
+ * @poison_broken: out: pages found written to while they were free (poison)
  *
  * From @allocs_exact on, single counters may read 0 in later versions: how the
  * heap is made may change.
@@ -251,6 +266,20 @@ struct spanalloc_heap_stats {
 	__u64 backed_scattered;
 	__u64 backing_races;
 	__u64 scavenged_pages;
+	__u64 scavenged_inline_pages;
+	__u64 scavenged_reclaim_pages;
+	__u64 scavenge_steps;
+	__u64 scavenge_ns;
+	__u64 goal_pages;
+	__u64 demand_pages;
+	__u64 kept_pages;
+	__u64 kept_reused_pages;
+	__u64 zeroed_pages;
+	__u64 zero_saved_pages;
+	__u64 wiped_pages;
+	__u64 prezeroed_pages;
+	__u64 repaired;
+	__u64 poison_broken;
 };
 
 /*
@@ -417,6 +446,7 @@ struct spanalloc_export {
 #define SPANALLOC_FREE_SIZE_VER0	16
 #define SPANALLOC_QUERY_SIZE_VER0	64
 #define SPANALLOC_STATS_SIZE_VER0	280
+#define SPANALLOC_STATS_SIZE_VER1	392	/* adds from scavenged_inline_pages on */
 #define SPANALLOC_TRIM_SIZE_VER0	24
 #define SPANALLOC_SPLIT_SIZE_VER0	32
 #define SPANALLOC_FILE_SIZE_VER0	80

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Processors and memory that come and go, and a machine that is suspended, while the
+ * scavenger has work.
+ */
+#include "pressure.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CPU_ONLINE	"/sys/devices/system/cpu/cpu1/online"
+#define MEMORY_DIR	"/sys/devices/system/memory/"
+#define SLEEP_STATE	"/sys/power/state"
+#define SLEEP_TEST	"/sys/power/pm_test"
+#define WAKE_ALARM	"/sys/class/rtc/rtc0/wakealarm"
+
+/* A scavenger that gives back whatever is idle, at once and all the time. */
+#define EAGER	"retain_percent=0 window_ms=0 pace_permille=1000"
+/* And one that takes its time, with many small granules. */
+#define SLOW	"retain_percent=0 window_ms=0 pace_permille=5 granule_order=0"
+
+/* Of <linux/kernel-page-flags.h>, whose values with KPF_RESERVED are not for programs. */
+#define KPF_RESERVED	32
+
+#define WORKER_PAGES	2048
+
+/* How long the kernel stays where pm_test stops it. */
+static double frozen_seconds(void)
+{
+	FILE *file = fopen("/sys/module/suspend/parameters/pm_test_delay", "re");
+	unsigned int seconds = 5;
+
+	if (file) {
+		CHECK_EQ(fscanf(file, "%u", &seconds), 1);
+		fclose(file);
+	}
+	return seconds;
+}
+
+/* The heap works, and the scavenger with it. */
+static void wait_for_work(void)
+{
+	uint64_t allocated = workers_allocated();
+	double deadline = seconds_now() + 30 * patience();
+
+	wait_above("scavenged_pages", heap_stat("scavenged_pages"));
+	while (workers_allocated() == allocated) {
+		CHECK(seconds_now() < deadline);
+		sleep_ms(1);
+	}
+}
+
+static void end_of_work(void)
+{
+	workers_stop();
+	CHECK_EQ(heap_stat("in_use_pages"), 0);
+	CHECK(dev_heap_is_sound());
+	module_unload();
+}
+
+/* The work goes on wherever there is a processor for it. */
+static void processor_comes_and_goes(void)
+{
+	int rounds = is_short ? 3 : 20, i;
+
+	if (access(CPU_ONLINE, W_OK))
+		test_skip("no processor that can be taken away");
+	module_load(EAGER);
+	worker_start(WORKER_PAGES);
+	worker_start(WORKER_PAGES);
+	for (i = 0; i < rounds; i++) {
+		wait_for_work();
+		tell(CPU_ONLINE, "0");
+		wait_for_work();
+		tell(CPU_ONLINE, "1");
+	}
+	end_of_work();
+}
+
+/* Whole granules become idle, and are to be given back for a long time. */
+static void start_slow_work(struct holder *holder)
+{
+	module_load(SLOW);
+	holder_fill(holder, fill_bytes());
+	holder_thin_out(holder);
+	wait_above("scavenge_steps", 2);
+}
+
+/* Nothing but suspension had a hand in it. */
+static void end_slow_work(struct holder *holder)
+{
+	CHECK(heap_stat("idle_pages") > 0);
+	wait_above("scavenge_steps", heap_stat("scavenge_steps") + 2);
+	holder_verify(holder);
+	CHECK(dev_heap_is_sound());
+	holder_end(holder);
+	module_unload();
+}
+
+/* The machine sleeps, and its clock wakes it. */
+static void work_goes_on_after_suspension(void)
+{
+	struct holder holder = { 0 };
+
+	if (!is_text("/sys/power/mem_sleep", "s2idle [deep]") || access(WAKE_ALARM, W_OK))
+		test_skip("no suspension to memory, or no clock that ends it");
+	start_slow_work(&holder);
+	worker_start(WORKER_PAGES);
+	tell(WAKE_ALARM, "0");
+	tell(WAKE_ALARM, "+3");
+	tell(SLEEP_STATE, "mem");
+	workers_stop();
+	end_slow_work(&holder);
+}
+
+/* While tasks are frozen the scavenger is, too. */
+static void nothing_is_given_back_in_suspension(void)
+{
+	struct holder holder = { 0 };
+	double start, frozen = frozen_seconds(), slept;
+	uint64_t steps, awake, asleep;
+
+	if (access(SLEEP_TEST, W_OK))
+		test_skip("this kernel does not stop half way into suspension");
+	start_slow_work(&holder);
+	steps = heap_stat("scavenge_steps");
+	sleep_ms(1000 * frozen);
+	awake = heap_stat("scavenge_steps") - steps;
+	CHECK(awake >= 8);
+
+	tell(SLEEP_TEST, "freezer");
+	steps = heap_stat("scavenge_steps");
+	start = seconds_now();
+	tell(SLEEP_STATE, "freeze");
+	slept = seconds_now() - start;
+	asleep = heap_stat("scavenge_steps") - steps;
+	tell(SLEEP_TEST, "none");
+	test_note("%llu steps in %.0f s, %llu in %.1f s of which %.0f were frozen",
+		  (unsigned long long)awake, frozen, (unsigned long long)asleep, slept, frozen);
+	CHECK(slept >= frozen);
+	/* At the same rate while it was not frozen, and one step is on its way. */
+	CHECK(asleep <= 2 + awake * (slept - frozen / 2) / frozen);
+	end_slow_work(&holder);
+}
+
+/* Is any page of these reserved, by who was there before memory was managed? */
+static bool has_reserved_page(uint64_t first, uint64_t npages)
+{
+	static uint64_t flags[4096];
+	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	bool found = false;
+	uint64_t at, i;
+	ssize_t n;
+
+	CHECK_OK(fd);
+	for (at = first; at < first + npages && !found; at += n / sizeof(*flags)) {
+		n = pread(fd, flags, sizeof(flags), at * sizeof(*flags));
+		CHECK(n >= (ssize_t)sizeof(*flags));
+		for (i = 0; i < n / sizeof(*flags) && at + i < first + npages; i++)
+			found |= flags[i] >> KPF_RESERVED & 1;
+	}
+	close(fd);
+	return found;
+}
+
+static uint64_t block_pages(void)
+{
+	FILE *file = fopen(MEMORY_DIR "block_size_bytes", "re");
+	unsigned long long nbytes;
+
+	CHECK(file);
+	CHECK_EQ(fscanf(file, "%llx", &nbytes), 1);
+	fclose(file);
+	return nbytes / page_size;
+}
+
+/* A block of memory that has nothing in it but what can be moved: its number, or -1. */
+static int movable_block(void)
+{
+	DIR *dir = opendir(MEMORY_DIR);
+	struct dirent *entry;
+	char path[512];
+	int block = -1, found;
+
+	while (dir && block < 0 && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), MEMORY_DIR "%s/valid_zones", entry->d_name);
+		if (sscanf(entry->d_name, "memory%d", &found) == 1 && is_text(path, "Movable") &&
+		    !has_reserved_page(found * block_pages(), block_pages()))
+			block = found;
+	}
+	if (dir)
+		closedir(dir);
+	return block;
+}
+
+/* What is moved out of memory that goes offline finds a place. */
+static void idle_memory_makes_room_for_what_is_moved(void)
+{
+	struct holder holder = { 0 };
+	int block = movable_block();
+	char path[128];
+	uint64_t idle;
+
+	if (block < 0)
+		test_skip("no block of memory that can be taken away");
+	snprintf(path, sizeof(path), MEMORY_DIR "memory%d/state", block);
+	module_load("retain_percent=-1");
+	holder_fill(&holder, fill_bytes());
+	holder_thin_out(&holder);
+	idle = heap_stat("idle_pages");
+	CHECK(idle > 0);
+	tell(path, "offline");
+	CHECK_EQ(heap_stat("idle_pages"), 0);
+	CHECK_EQ(heap_stat("scavenged_reclaim_pages"), idle);
+	/* Memory that comes is nothing to be afraid of. */
+	holder_fill(&holder, holder.npages * page_size + 16 * MIB);
+	holder_thin_out(&holder);
+	idle = heap_stat("idle_pages");
+	tell(path, "online_movable");
+	CHECK_EQ(heap_stat("idle_pages"), idle);
+	holder_verify(&holder);
+	CHECK(dev_heap_is_sound());
+	holder_end(&holder);
+	module_unload();
+}
+
+static const struct test_case cases[] = {
+	CASE(processor_comes_and_goes),
+	CASE(work_goes_on_after_suspension),
+	CASE(nothing_is_given_back_in_suspension),
+	CASE(idle_memory_makes_room_for_what_is_moved),
+};
+
+const struct test_suite event_suite = SUITE(cases);
