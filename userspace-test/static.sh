@@ -3,7 +3,8 @@
 #
 # static.sh [TREE]: rules about the sources that no compiler knows: which layer includes
 # which, where kernel versions are tested, how long files and functions are, that documents
-# are filled in. Each rule is shown to hold, and to fail on a violation planted in a copy.
+# are filled in and merged. Each rule is shown to hold, and to fail on a violation planted in
+# a copy.
 #
 # The layers, lowest first; a file includes only what stands here in or below its line:
 #
@@ -191,9 +192,25 @@ no_placeholders() {
 	return 1
 }
 
+# A line of dashes is as long as the title next to it, or a merge has left it there.
+titles_are_lined() {
+	local said files
+	mapfile -t files < <(find "$1/Documentation" -name '*.rst')
+	[[ ${#files[@]} -ge 3 ]] || { echo "only ${#files[@]} documents"; return 1; }
+	# shellcheck disable=SC2016 # for awk to expand
+	said=$(awk '
+		FNR == 1 { above = line = "" }
+		line ~ /^(====+|----+)$/ && length(line) != length(above) &&
+			length(line) != length($0) { print FILENAME ":" FNR - 1 ": " line }
+		{ above = line; line = $0 }' "${files[@]}")
+	[[ -z $said ]] && return
+	echo "$said"
+	return 1
+}
+
 RULES=(layers_hold treap_is_pure core_is_tested core_is_closed versions_stand_in_compat
 	compat_in_no_header licensed files_are_short functions_are_short no_machine_paths
-	no_placeholders)
+	no_placeholders titles_are_lined)
 
 rule_name() {
 	echo "${1//_/ }"
@@ -233,7 +250,7 @@ trap 'rm -rf "$COPY"' EXIT
 (cd "$TREE" && tar -cf - --exclude=build --exclude='*.o' --exclude='*.ko' \
 	spanalloc kunit userspace-test Documentation README.md) | tar -xf - -C "$COPY" || exit 1
 
-ktap_plan $((${#RULES[@]} + 19))
+ktap_plan $((${#RULES[@]} + 20))
 for rule in "${RULES[@]}"; do
 	ktap "rule: $(rule_name "$rule")" "$rule" "$TREE"
 done
@@ -263,4 +280,6 @@ ktap 'planted: a path' planted no_machine_paths spanalloc/heap.c "/* /$user/x */
 ktap 'planted: a path in a script' planted no_machine_paths userspace-test/check.sh '# /home/joe'
 ktap 'planted: a table that is to come' planted no_placeholders Documentation/testing.rst '@TIMES@'
 ktap 'planted: a placeholder in the README' planted no_placeholders README.md 'takes @SECONDS@ s'
+ktap 'planted: a seam of a merge' planted titles_are_lined Documentation/design.rst \
+	'text\\n=======\\nGiving memory back\\n=================='
 ktap_end
