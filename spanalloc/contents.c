@@ -280,14 +280,20 @@ void span_contents_leave(struct span_heap *heap, const struct span *claim,
  * @heap: a heap that is about to end, of which nobody allocates any more
  *
  * For pages that have to go although somebody still uses them: each lives on, outside of
- * the heap, until it is let go of, and is what its user has made it. Whatever else is free
- * by now is verified once more as far as it is idle.
+ * the heap, until it is let go of, and is what its user has made it. So nothing that is
+ * freed from here on is cleared in the background either. Whatever else is free by now is
+ * verified once more as far as it is idle.
  *
  * Context: may sleep; without the heap's lock.
  */
 void span_heap_forget_contents(struct span_heap *heap)
 {
+	unsigned long irqflags;
+
 	span_heap_scavenge(heap, ~0UL);
+	spin_lock_irqsave(&heap->lock, irqflags);
+	heap->forgotten = true;
 	WRITE_ONCE(heap->wipe, false);
 	WRITE_ONCE(heap->poison, false);
+	spin_unlock_irqrestore(&heap->lock, irqflags);
 }

@@ -108,6 +108,7 @@ struct span_keeper_ops {
  * @tend: idle memory may need what upkeep.c does, and nobody has looked yet
  * @changes: goes up with every change, so that a check in batches can tell
  *           whether its sums mean anything
+ * @forgotten: what free pages contain is not the heap's to change any more
  * @damaged: an invariant was found broken; the heap refuses further work
  * @stat: operation counts for the snapshot; only the counts in it are used
  */
@@ -151,6 +152,7 @@ struct span_heap {
 	bool armed;
 	bool tend;
 	u64 changes;
+	bool forgotten;
 	bool damaged;
 	struct spanalloc_stats stat;
 };

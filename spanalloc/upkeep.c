@@ -95,17 +95,18 @@ struct detached {
 	struct span_block block;
 };
 
-/* Detach the lowest idle granule that is dirty; false if there is none. */
+/* Detach the lowest idle granule that is dirty; false if there is none to be cleared. */
 static bool detach_dirty(struct span_heap *heap, struct detached *granule)
 {
 	struct span_treap_node *node;
 	unsigned long irqflags;
-	bool again;
+	bool may, again;
 
 	do {
 		spin_lock_irqsave(&heap->lock, irqflags);
-		node = heap->damaged ? NULL : find_idle(heap, &heap->dirty_from, is_dirty);
-		again = !node && !heap->damaged && heap->dirty_from != ~0UL;
+		may = !heap->damaged && !heap->forgotten;
+		node = may ? find_idle(heap, &heap->dirty_from, is_dirty) : NULL;
+		again = may && !node && heap->dirty_from != ~0UL;
 		if (node) {
 			granule->index = heap->dirty_from >> heap->granule_order;
 			granule->dirty = span_granule_at(&heap->arenas, granule->index)->zero_from;

@@ -356,7 +356,8 @@ void failures_leave_poison_as_it_is(void)
 /* Before a heap ends, pages may go that somebody still writes to. */
 void contents_are_forgotten_in_the_end(void)
 {
-	const struct geometry *geometries[] = { &wiping, &poisoning };
+	const struct geometry plain = { .order = 3, .arena = 64, .limit = 1000, .retain = -1 };
+	const struct geometry *geometries[] = { &wiping, &poisoning, &plain };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(geometries); i++) {
@@ -374,6 +375,9 @@ void contents_are_forgotten_in_the_end(void)
 		nfilled = hw.fake.nzeroed + hw.fake.nfilled;
 		EXPECT_EQ(span_heap_free(hw.heap, hw.live[1].span), 0);
 		EXPECT_EQ(*content(5), hw.live[1].stamp);
+		/* Pages that are idle now are not the scavenger's to clear. */
+		EXPECT_EQ(span_heap_prezero(hw.heap, 9), 0);
+		EXPECT_EQ(*content(8), hw.live[1].stamp + 3);
 		EXPECT_EQ(span_heap_free(hw.heap, hw.live[0].span), 0);
 		EXPECT_EQ(span_heap_free(hw.heap, hw.live[2].span), 0);
 		EXPECT_EQ(span_heap_destroy(hw.heap), 0);
