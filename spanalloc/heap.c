@@ -119,7 +119,8 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	heap->policy = policy;
 	heap->poison = attr->poison;
 	heap->wipe = attr->wipe && !attr->poison;
-	heap->prezero = attr->prezero;
+	/* Where free pages are filled there is nothing to clear, and nobody to be woken for it. */
+	heap->prezero = attr->prezero && !attr->wipe && !attr->poison;
 	heap->backing = backing;
 	heap->backing_priv = backing_priv;
 	spin_lock_init(&heap->lock);

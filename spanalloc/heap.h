@@ -70,7 +70,8 @@ struct span_keeper_ops {
  *        span_heap_forget_contents())
  * @poison: free pages are full of SPAN_POISON at all times, and verified; not
  *          together with @wipe (as that)
- * @prezero: idle granules are to be cleared in the background (invariant after create)
+ * @prezero: idle granules are to be cleared in the background; not together with @wipe or
+ *           @poison (invariant after create)
  * @poison_broken: pages that were found written to while they were free; has no lock,
  *                 for they are found where none may be waited for
  * @keeper: the scavenger's surroundings; NULL: there is no scavenger, and no

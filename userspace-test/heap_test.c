@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	116
+#define NCASES	117
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -65,6 +65,7 @@ static const struct ktap_case cases[] = {
 	{ "neither wiped nor poisoned memory is cleared", clearing_is_for_dirt },
 	{ "scattered granules are repaired until a block is refused", repair_goes_from_below },
 	{ "the scavenger sees to idle granules", scavenger_tends },
+	{ "where nothing is to be cleared, nobody is woken for it", prezero_wakes_where_it_clears },
 	{ "a granule is wanted while it is cleared", races_for_a_granule_that_is_cleared },
 	{ "a claim keeps away a cleared granule", claims_are_not_given_a_cleared_granule },
 	{ "a granule is wanted while it is repaired", races_for_a_granule_that_is_repaired },

@@ -239,6 +239,25 @@ void scavenger_tends(void)
 	hw_end();
 }
 
+/* Where there can be nothing to clear, nobody is woken to look; elsewhere once a free. */
+void prezero_wakes_where_it_clears(void)
+{
+	struct geometry geometry = eight;
+	unsigned int i;
+
+	geometry.keeper = true;
+	geometry.prezero = true;
+	for (i = 0; i < 4; i++) {
+		geometry.wipe = i & 1;
+		geometry.poison = i & 2;
+		REQUIRE(hw_create(&geometry), "no heap");
+		free_and_wait();
+		EXPECT_EQ(hw.keeper.nwakes, !i);
+		EXPECT_EQ(hw.heap->stat.prezeroed_pages, i ? 0 : 16);
+		hw_end();
+	}
+}
+
 /* What a hook does while granule 1 is cleared, and whether that can be put back then. */
 struct meanwhile {
 	void (*act)(void);

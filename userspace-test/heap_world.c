@@ -33,6 +33,7 @@ bool hw_create(const struct geometry *geometry)
 		.account = geometry->account,
 		.wipe = geometry->wipe,
 		.poison = geometry->poison,
+		.prezero = geometry->prezero,
 		.window_ms = geometry->window_ms,
 		.pace_permille = geometry->pace,
 		.tree_seed = 1,

@@ -33,6 +33,7 @@
  * @dirty: see struct fake_backing
  * @wipe: see struct spanalloc_attr
  * @poison: see struct spanalloc_attr
+ * @prezero: see struct spanalloc_attr
  * @keeper: with a keeper
  * @window_ms: see struct spanalloc_attr
  * @pace: in thousandths, see struct spanalloc_attr
@@ -48,6 +49,7 @@ struct geometry {
 	bool dirty;
 	bool wipe;
 	bool poison;
+	bool prezero;
 	bool keeper;
 	unsigned int window_ms;
 	unsigned int pace;
@@ -249,6 +251,7 @@ void long_upkeep(void);
 void clearing_is_for_dirt(void);
 void repair_goes_from_below(void);
 void scavenger_tends(void);
+void prezero_wakes_where_it_clears(void);
 void races_for_a_granule_that_is_cleared(void);
 void claims_are_not_given_a_cleared_granule(void);
 void races_for_a_granule_that_is_repaired(void);
