@@ -178,17 +178,20 @@ void span_heap_unlock(struct span_heap *heap, unsigned long irqflags)
 		heap->keeper->wake(heap->keeper_priv, delay);
 }
 
-/*
- * Forget the past, and remember from here on as far back as the policy says. A heap that
- * retains nothing has no use for a window.
- */
+/* How long an epoch is. A heap that retains nothing has no use for a window. */
+static u64 epoch_of(const struct span_policy *policy)
+{
+	u64 epoch_ns = (u64)policy->window_ms * NSEC_PER_MSEC / SPAN_DEMAND_EPOCHS;
+
+	return policy->retain_percent ? epoch_ns : 0;
+}
+
+/* Forget the past, and remember from here on as far back as the policy says. */
 static void start_window(struct span_heap *heap)
 {
-	u64 epoch_ns = (u64)heap->policy.window_ms * NSEC_PER_MSEC / SPAN_DEMAND_EPOCHS;
-
 	span_demand_start(&heap->demand, heap->keeper->now(heap->keeper_priv),
-			  heap->policy.retain_percent ? epoch_ns : 0,
-			  span_heap_used(heap), span_heap_needed(heap));
+			  epoch_of(&heap->policy), span_heap_used(heap),
+			  span_heap_needed(heap));
 }
 
 /**
@@ -211,8 +214,9 @@ int span_scavenger_check_policy(const struct span_policy *policy)
  * @heap: a heap with a keeper
  * @policy: what holds from here on; it was checked
  *
- * The window starts afresh. A scavenger that is awake looks at the heap at once: what it
- * waits for may be long in coming, by the policy that was.
+ * A window of another length starts afresh; the same window goes on, or who changes the
+ * pace would have all given back that it keeps. A scavenger that is awake looks at the heap
+ * at once: what it waits for may be long in coming, by the policy that was.
  *
  * Context: any but NMI; without the heap's lock.
  */
@@ -223,7 +227,8 @@ void span_scavenger_set_policy(struct span_heap *heap, const struct span_policy 
 
 	spin_lock_irqsave(&heap->lock, irqflags);
 	heap->policy = *policy;
-	start_window(heap);
+	if (epoch_of(policy) != heap->demand.epoch_ns)
+		start_window(heap);
 	awake = heap->armed;
 	span_heap_unlock(heap, irqflags);
 	if (awake)

@@ -431,6 +431,11 @@ void policies_change(void)
 	REQUIRE(hw_create(&windowed) && take(10) && hw_set_policy(10, 200000000, 10) &&
 		take(40) && hw_pass(SECOND) && drop() && hw_verify_all(), "patience");
 	EXPECT(hw.keeper.due > hw.keeper.now + 3600 * SECOND, "impatience");
+	/* Of the same window another pace is no reason to forget what it remembers. */
+	REQUIRE(hw_set_policy(10, 200000000, 1000) && hw_pass(SECOND) && hw_verify_all(),
+		"haste");
+	EXPECT_EQ(hw.heap->stat.scavenged_pages, 0);
+	EXPECT_EQ(idle_pages(), 40 * 8);
 	REQUIRE(hw_set_policy(50, 0, 10) && hw_pass(0), "none");
 	EXPECT_EQ(hw.heap->stat.scavenged_pages, 16 * 8);
 	run_to_rest();

@@ -28,6 +28,10 @@ void policy_change(struct policy *p, int percent, unsigned long long window_ns,
 {
 	unsigned long used = p->used, needed = p->needed;
 
+	if (p->epoch_ns == (percent ? window_ns / POLICY_EPOCHS : 0)) {
+		p->percent = percent;
+		return;
+	}
 	policy_init(p, percent, window_ns, now);
 	p->used = used;
 	p->needed = needed;

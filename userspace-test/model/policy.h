@@ -51,7 +51,10 @@ struct policy {
 
 void policy_init(struct policy *p, int percent, unsigned long long window_ns,
 		 unsigned long long now);
-/* From now on it is another; the past is taken to have been as the present. */
+/*
+ * From now on it is another. Where the window is another, the past is taken to have been as
+ * the present.
+ */
 void policy_change(struct policy *p, int percent, unsigned long long window_ns,
 		   unsigned long long now);
 /* What is in use and needed from now on. */
