@@ -228,16 +228,20 @@ static void nowait_takes_a_block_or_nothing(struct kunit *test)
 static void node_of_the_memory_can_be_chosen(struct kunit *test)
 {
 	struct span_block block = { };
+	unsigned int flags;
 	unsigned long i;
 	int nid;
 
 	for_each_online_node(nid) {
-		KUNIT_ASSERT_EQ(test, span_buddy_backing.take(NULL, &block, ORDER, nid,
-							      GFP_KERNEL | __GFP_THISNODE,
-							      0), 0);
-		for (i = 0; i < NPAGES; i++)
-			KUNIT_EXPECT_EQ(test, page_to_nid(page_of(&block, i)), nid);
-		give(&block, ORDER);
+		for (flags = 0; flags <= SPAN_TAKE_NEAR; flags += SPAN_TAKE_NEAR) {
+			gfp_t gfp = GFP_KERNEL | (flags ? 0 : __GFP_THISNODE);
+
+			KUNIT_ASSERT_EQ(test, span_buddy_backing.take(NULL, &block, ORDER, nid,
+								      gfp, flags), 0);
+			for (i = 0; i < NPAGES; i++)
+				KUNIT_EXPECT_EQ(test, page_to_nid(page_of(&block, i)), nid);
+			give(&block, ORDER);
+		}
 	}
 }
 

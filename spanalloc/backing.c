@@ -15,7 +15,8 @@
  *
  * Where a NUMA node is preferred, single pages that are free there are better than a
  * block of another node, unless contiguity is demanded; where that node has nothing
- * free, the others are asked before any memory is reclaimed.
+ * free, a block of the others is asked for before anything else. A node that went offline
+ * since the heap was made is no preference any more.
  *
  * A heap may have a payer, a memory cgroup to which all of its pages are charged. The
  * charge is the allocator's own (__GFP_ACCOUNT), split with the block, and taken back
@@ -37,6 +38,7 @@
 #include <linux/kernel.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/page-flags.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
@@ -181,12 +183,16 @@ static int buddy_take(void *priv, struct span_block *block, unsigned int order,
 	const struct wish wish = { .payer = priv, .order = order, .nid = nid };
 	bool contig = flags & SPAN_TAKE_CONTIG;
 	bool may_scatter = !contig && order && gfpflags_allow_blocking(gfp);
+	/* To ask for this node alone is a warning in the log if it is gone. */
+	bool has_node = nid != NUMA_NO_NODE && node_online(nid);
 	int err;
 
 	if (flags & SPAN_TAKE_ZERO)
 		gfp |= __GFP_ZERO;
+	if ((flags & SPAN_TAKE_NEAR) && has_node)
+		gfp |= __GFP_THISNODE;
 	block->zeroed = want_init_on_alloc(gfp) || want_init_on_free();
-	if (may_scatter && nid != NUMA_NO_NODE && !take_near(&wish, block, gfp))
+	if (may_scatter && has_node && !take_near(&wish, block, gfp))
 		return 0;
 	err = take_block(&wish, block, block_gfp(gfp, order, contig));
 	if (err && may_scatter)

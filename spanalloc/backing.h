@@ -34,6 +34,7 @@ struct span_block {
 
 #define SPAN_TAKE_ZERO		BIT(0)
 #define SPAN_TAKE_CONTIG	BIT(1)
+#define SPAN_TAKE_NEAR		BIT(2)
 
 /* How many bytes of a page that is not as it was left are told. */
 #define SPAN_FLAW_BYTES		16
@@ -60,8 +61,9 @@ struct span_flaw {
  * struct span_backing_ops - source and sink of granules
  * @take: fill @block with 2^@order pages, of NUMA node @nid rather than of others
  *        if that is not NUMA_NO_NODE. @gfp says whether it may sleep; @flags are
- *        SPAN_TAKE_ZERO for zeroed pages and SPAN_TAKE_CONTIG to refuse
- *        scattered ones. Returns 0, -ENOMEM or -EINTR. Called without locks held.
+ *        SPAN_TAKE_ZERO for zeroed pages, SPAN_TAKE_CONTIG to refuse scattered
+ *        ones and SPAN_TAKE_NEAR to refuse those of other nodes than @nid.
+ *        Returns 0, -ENOMEM or -EINTR. Called without locks held.
  * @give: return the pages of @block, by dropping one reference of each.
  *        Called without locks held; legal wherever the heap's users may free.
  * @fill: fill @npages pages of @block from the @first on with @byte. Called

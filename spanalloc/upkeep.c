@@ -10,7 +10,8 @@
  *
  * - *prezero*: clear what is dirty of it, so that no allocation has to;
  * - *repair*: replace it, if it is made of single pages since the buddy allocator had no
- *   block at the time, by a block now that there are some again.
+ *   block at the time, by a block now that there are some again. Where a NUMA node is
+ *   preferred, single pages of it are better than a block of another.
  *
  * Both go from the lowest address up, for first fit takes those next, and both have a mark
  * in the address space: no idle granule that begins below dirty_from is dirty, and none
@@ -219,7 +220,8 @@ static bool exchange(struct span_heap *heap, struct span_block *block, unsigned 
  * span_heap_repair() - make idle granules of single pages contiguous
  * @heap: the heap
  * @ngranules: granules to repair at most
- * @refused: out: it ended since the buddy allocator has no block
+ * @refused: out: it ended since the buddy allocator has no block, of the node that is
+ *           preferred if there is one
  *
  * Nobody waits for a block to be made: it is there, or it is not.
  *
@@ -237,7 +239,8 @@ unsigned long span_heap_repair(struct span_heap *heap, unsigned long ngranules,
 	*refused = false;
 	while (found && done < ngranules && find_scattered(heap)) {
 		if (heap->backing->take(heap->backing_priv, &block, heap->granule_order, heap->nid,
-					GFP_NOWAIT | __GFP_NOWARN, SPAN_TAKE_CONTIG)) {
+					GFP_NOWAIT | __GFP_NOWARN,
+					SPAN_TAKE_CONTIG | SPAN_TAKE_NEAR)) {
 			*refused = true;
 			break;
 		}

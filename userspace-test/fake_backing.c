@@ -48,7 +48,8 @@ static bool refuses(struct fake_backing *fake, gfp_t gfp, unsigned int flags)
 		return true;
 	if (fake->fail_nowait && !gfpflags_allow_blocking(gfp))
 		return true;
-	return fake->fail_contig && (flags & SPAN_TAKE_CONTIG);
+	return (fake->fail_contig && (flags & SPAN_TAKE_CONTIG)) ||
+	       (fake->far && (flags & SPAN_TAKE_NEAR));
 }
 
 static struct fake_block *make(struct fake_backing *fake, unsigned int order, bool zero)

@@ -20,6 +20,7 @@ struct fake_block;
  *           0: none
  * @fail_nowait: requests that may not sleep are refused
  * @fail_contig: requests that refuse single pages are refused
+ * @far: there is memory of other nodes alone: requests that refuse that are refused
  * @scatter_every: every so-many-th block is single pages; 0: none, 1: all
  * @dirty: pages are full of rubbish even if zeroed ones are asked for
  * @hook: called in each request before anything is decided; not re-entered
@@ -44,6 +45,7 @@ struct fake_backing {
 	unsigned long fail_in;
 	bool fail_nowait;
 	bool fail_contig;
+	bool far;
 	unsigned long scatter_every;
 	bool dirty;
 	void (*hook)(void *arg);

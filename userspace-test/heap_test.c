@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	117
+#define NCASES	118
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -64,6 +64,7 @@ static const struct ktap_case cases[] = {
 	{ "clearing and repairing let others have the lock", long_upkeep },
 	{ "neither wiped nor poisoned memory is cleared", clearing_is_for_dirt },
 	{ "scattered granules are repaired until a block is refused", repair_goes_from_below },
+	{ "repair takes no block of another node", repair_goes_nowhere_else },
 	{ "the scavenger sees to idle granules", scavenger_tends },
 	{ "where nothing is to be cleared, nobody is woken for it", prezero_wakes_where_it_clears },
 	{ "a granule is wanted while it is cleared", races_for_a_granule_that_is_cleared },

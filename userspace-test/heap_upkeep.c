@@ -204,6 +204,24 @@ void repair_goes_from_below(void)
 	hw_destroy();
 }
 
+/* Single pages that are near are better than a block that is far; a block on demand is not. */
+void repair_goes_nowhere_else(void)
+{
+	bool refused;
+
+	REQUIRE(scene(&scattered_eight), "scene");
+	defragment();
+	hw.fake.far = true;
+	EXPECT_EQ(span_heap_repair(hw.heap, 4, &refused), 0);
+	EXPECT(refused, "a block of another node");
+	EXPECT_EQ(hw.fake.nrefused, 1);
+	REQUIRE(alloc_at(48, 5, SPANALLOC_CONTIG) && hw_verify_all(), "on demand");
+	hw.fake.far = false;
+	REQUIRE(hw_repair(4) && hw_verify_all(), "a block of this one");
+	EXPECT_EQ(hw.heap->stat.repaired, 4);
+	hw_destroy();
+}
+
 /* Free 16 pages of two granules in single pages, or dirty ones, and let a second pass. */
 static void free_and_wait(void)
 {

@@ -250,6 +250,7 @@ void upkeep_rests(void);
 void long_upkeep(void);
 void clearing_is_for_dirt(void);
 void repair_goes_from_below(void);
+void repair_goes_nowhere_else(void);
 void scavenger_tends(void);
 void prezero_wakes_where_it_clears(void);
 void races_for_a_granule_that_is_cleared(void);
