@@ -104,7 +104,7 @@ bool span_buffer_is_pinned(struct span_buffer *buffer)
 
 static void buffer_delete(struct span_buffer *buffer)
 {
-	span_heap_free(buffer->heap, buffer->span);
+	span_heap_free_slowly(buffer->heap, buffer->span);
 	span_uncharge(&buffer->charge);
 	kfree(buffer);
 }

@@ -363,7 +363,7 @@ static void abandon(struct claim *claim)
 
 	if (claim->opening.next > first_granule(claim) && span_contents_matter(heap)) {
 		unlock_claim(claim);
-		span_contents_leave(heap, claim->span, claim->opening.next);
+		span_contents_leave(heap, claim->span, claim->opening.next, may_sleep(claim));
 		lock_claim(claim);
 	}
 	heap->claimed_pages -= claim->span->node.npages;

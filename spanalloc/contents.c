@@ -42,6 +42,7 @@
  */
 
 #include <linux/kernel.h>
+#include <linux/sched.h>
 
 #include "contents.h"
 
@@ -253,14 +254,13 @@ void span_contents_publish(struct span_heap *heap, const struct span *claim, boo
  * @heap: the heap
  * @claim: a claim of the caller's
  * @end: only its granules below this number, all of which are backed
+ * @may_sleep: let others have the processor after each granule; else nobody gets it, unless
+ *             the kernel takes it
  *
- * Nobody else gets the processor meanwhile, unless the kernel takes it: this may be an
- * interrupt.
- *
- * Context: any but NMI; without the heap's lock.
+ * Context: any but NMI, as @may_sleep says; without the heap's lock.
  */
 void span_contents_leave(struct span_heap *heap, const struct span *claim,
-			 unsigned long end)
+			 unsigned long end, bool may_sleep)
 {
 	struct span_opening opening = { };
 	unsigned long index, irqflags;
@@ -272,6 +272,8 @@ void span_contents_leave(struct span_heap *heap, const struct span *claim,
 		make_step(heap, claim, index, false, &opening, &step);
 		spin_unlock_irqrestore(&heap->lock, irqflags);
 		fill_free(heap, &step.block, step.from, step.to);
+		if (may_sleep)
+			cond_resched();
 	}
 }
 

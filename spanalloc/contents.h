@@ -70,7 +70,7 @@ void span_contents_publish(struct span_heap *heap, const struct span *claim, boo
 			   const struct span_opening *opening);
 bool span_contents_matter(const struct span_heap *heap);
 void span_contents_leave(struct span_heap *heap, const struct span *claim,
-			 unsigned long end);
+			 unsigned long end, bool may_sleep);
 void span_contents_verify(struct span_heap *heap, const struct span_block *block,
 			  unsigned long page);
 

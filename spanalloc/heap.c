@@ -285,6 +285,40 @@ static void claim_back(struct span_heap *heap, struct span *span)
 	span_map_retract(&heap->arenas, span);
 }
 
+static int free_span(struct span_heap *heap, struct span *span, bool may_sleep)
+{
+	struct span_spares unused = { };
+	unsigned long irqflags, end = 0;
+	int err;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	err = check_unviewed(heap, span, true);
+	if (!err) {
+		end = span_end(span);
+		uncount(heap, span);
+		heap->stat.frees++;
+	}
+	if (!err && span_contents_matter(heap)) {
+		claim_back(heap, span);
+		spin_unlock_irqrestore(&heap->lock, irqflags);
+		span_contents_leave(heap, span, ~0UL, may_sleep);
+		spin_lock_irqsave(&heap->lock, irqflags);
+		err = heap->damaged ? -EIO : 0;
+		if (!err)
+			heap->claimed_pages -= span->node.npages;
+	}
+	if (!err) {
+		span_map_release(&heap->arenas, span);
+		if (span_space_coalesce(heap, span, &unused))
+			heap->stat.merges_in_place++;
+	}
+	span_heap_unlock(heap, irqflags);
+	span_spares_drop(&unused);
+	if (!err && heap->account)
+		span_heap_release_idle(heap, end);
+	return err;
+}
+
 /**
  * span_heap_free() - give a span back
  * @heap: the heap
@@ -304,36 +338,24 @@ static void claim_back(struct span_heap *heap, struct span *span)
  */
 int span_heap_free(struct span_heap *heap, struct span *span)
 {
-	struct span_spares unused = { };
-	unsigned long irqflags, end = 0;
-	int err;
+	return free_span(heap, span, false);
+}
 
-	spin_lock_irqsave(&heap->lock, irqflags);
-	err = check_unviewed(heap, span, true);
-	if (!err) {
-		end = span_end(span);
-		uncount(heap, span);
-		heap->stat.frees++;
-	}
-	if (!err && span_contents_matter(heap)) {
-		claim_back(heap, span);
-		spin_unlock_irqrestore(&heap->lock, irqflags);
-		span_contents_leave(heap, span, ~0UL);
-		spin_lock_irqsave(&heap->lock, irqflags);
-		err = heap->damaged ? -EIO : 0;
-		if (!err)
-			heap->claimed_pages -= span->node.npages;
-	}
-	if (!err) {
-		span_map_release(&heap->arenas, span);
-		if (span_space_coalesce(heap, span, &unused))
-			heap->stat.merges_in_place++;
-	}
-	span_heap_unlock(heap, irqflags);
-	span_spares_drop(&unused);
-	if (!err && heap->account)
-		span_heap_release_idle(heap, end);
-	return err;
+/**
+ * span_heap_free_slowly() - give a span back that may be long
+ * @heap: the heap
+ * @span: as for span_heap_free()
+ *
+ * The same where the call may sleep: while the pages are filled, others get the processor
+ * now and then. To clear all that a program can hold takes seconds.
+ *
+ * Context: may sleep; without the heap's lock.
+ * Return: as span_heap_free().
+ */
+int span_heap_free_slowly(struct span_heap *heap, struct span *span)
+{
+	might_sleep();
+	return free_span(heap, span, true);
 }
 
 /**

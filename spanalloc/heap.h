@@ -246,6 +246,7 @@ int span_request_check(const struct span_heap *heap, const struct span_request *
 struct span *span_heap_alloc(struct span_heap *heap,
 			     const struct span_request *request);
 int span_heap_free(struct span_heap *heap, struct span *span);
+int span_heap_free_slowly(struct span_heap *heap, struct span *span);
 struct span *span_heap_split(struct span_heap *heap, struct span *span,
 			     unsigned long npages, gfp_t gfp);
 int span_heap_quarantine(struct span_heap *heap, struct span *span);

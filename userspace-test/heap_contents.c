@@ -178,6 +178,37 @@ void half_freed_is_nobodys(void)
 	}
 }
 
+static unsigned int nresched;
+
+static void count_resched(void)
+{
+	nresched++;
+}
+
+/* Who may sleep lets others have the processor after each granule; who may not, does not. */
+void long_frees_let_others_work(void)
+{
+	const struct geometry *geometries[] = { &wiping, &poisoning };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(geometries); i++) {
+		REQUIRE(scene(geometries[i]), "scene");
+		nresched = 0;
+		shim_resched_hook = count_resched;
+		shim_enter_atomic();
+		EXPECT_EQ(span_heap_free(hw.heap, hw.live[0].span), 0);
+		shim_leave_atomic();
+		EXPECT_EQ(nresched, 0);
+		EXPECT_EQ(span_heap_free_slowly(hw.heap, hw.live[1].span), 0);
+		/* [5,19) touches three granules. */
+		EXPECT_EQ(nresched, 3);
+		shim_resched_hook = NULL;
+		all_hold(0, 19, geometries[i]->poison ? fake_full_of(SPAN_POISON) : 0);
+		EXPECT_EQ(span_heap_free_slowly(hw.heap, hw.live[2].span), 0);
+		hw_end();
+	}
+}
+
 static void damage_it(void *unused)
 {
 	hw.heap->damaged = true;

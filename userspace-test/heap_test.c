@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	118
+#define NCASES	119
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -51,6 +51,7 @@ static const struct ktap_case cases[] = {
 	{ "freed pages are wiped at once, and never again", freed_pages_are_wiped },
 	{ "a span that is not freed is not filled", refused_frees_fill_nothing },
 	{ "a span is nobody's while its pages are filled", half_freed_is_nobodys },
+	{ "long frees let others have the processor", long_frees_let_others_work },
 	{ "a heap is found damaged while pages are wiped", damaged_while_wiping },
 	{ "freed pages are poisoned, and verified", freed_pages_are_poisoned },
 	{ "a page that was written to while free is told once", broken_pages_are_told },

@@ -67,7 +67,8 @@ static void work_free(struct worker *w)
 			w->bad = "somebody else wrote to a page";
 	if (span_heap_lookup(hw.heap, live->base + live->npages / 2) != live->span)
 		w->bad = "lookup of an own span";
-	if (span_heap_free(hw.heap, live->span))
+	if (rng_once_in(&w->rng, 2) ? span_heap_free_slowly(hw.heap, live->span) :
+				      span_heap_free(hw.heap, live->span))
 		w->bad = "free";
 	*live = w->live[--w->n];
 }

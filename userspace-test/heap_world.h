@@ -235,6 +235,7 @@ void drain_before_no_tables(void);
 void freed_pages_are_wiped(void);
 void refused_frees_fill_nothing(void);
 void half_freed_is_nobodys(void);
+void long_frees_let_others_work(void);
 void damaged_while_wiping(void);
 void freed_pages_are_poisoned(void);
 void broken_pages_are_told(void);
