@@ -52,6 +52,12 @@
 #include "heap.h"
 #include "keeper.h"
 
+/*
+ * What reclaim asks for at a time is a granule, but no less than it asks others for: each
+ * time is a search of the tree.
+ */
+#define RECLAIM_BATCH_MIN	128UL
+
 /**
  * struct span_keeper - what a heap has of the kernel
  * @heap: the heap (invariant)
@@ -171,7 +177,7 @@ static int make_shrinker(struct span_keeper *keeper)
 		return -ENOMEM;
 	shrinker->count_objects = keeper_count;
 	shrinker->scan_objects = keeper_scan;
-	shrinker->batch = span_heap_granule_pages(keeper->heap);
+	shrinker->batch = max(span_heap_granule_pages(keeper->heap), RECLAIM_BATCH_MIN);
 	shrinker->seeks = 0;
 	keeper->shrinker = shrinker;
 	return 0;
