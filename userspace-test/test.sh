@@ -219,7 +219,7 @@ in_guests() {
 	stream 25 "torture, Linux $1" env SERIES="$1" vm/torture.sh
 	stream 23 "cgroups and nodes, Linux $1" env SERIES="$1" vm/cgroup.sh
 	[[ $1 != 6.1 ]] ||
-		stream 6 "memory given back, Linux $1" env SERIES="$1" vm/pressure.sh short
+		stream 10 "memory given back, Linux $1" env SERIES="$1" vm/pressure.sh short
 }
 
 part_vm() {
@@ -230,7 +230,7 @@ part_vm() {
 }
 
 part_pressure() {
-	stream 16 "memory given back, Linux ${SERIES:-6.1}" vm/pressure.sh small large
+	stream 20 "memory given back, Linux ${SERIES:-6.1}" vm/pressure.sh small large
 }
 
 part_stress() {

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 /* Said here once more, so that a case that falls out of a table is noticed. */
-#define PLANNED_SMALL	13
+#define PLANNED_SMALL	17
 #define PLANNED_LARGE	4
 
 static char *const short_cases[] = {
@@ -24,6 +24,7 @@ static char *const short_cases[] = {
 	"notifier_is_the_last_resort",
 	"idle_memory_is_available",
 	"memory_is_kept_for_the_window_and_no_longer",
+	"polic*",
 	"unload_while_scavenger_w*",
 	NULL
 };
@@ -92,7 +93,7 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	const struct test_suite small[] = {
-		squeeze_suite, available_suite, rest_suite, unload_suite,
+		squeeze_suite, available_suite, rest_suite, policy_suite, unload_suite,
 	};
 	char *const *patterns = argv + 2;
 

@@ -110,6 +110,7 @@ uint64_t workers_allocated(void);
 extern const struct test_suite squeeze_suite;
 extern const struct test_suite available_suite;
 extern const struct test_suite rest_suite;
+extern const struct test_suite policy_suite;
 extern const struct test_suite event_suite;
 extern const struct test_suite unload_suite;
 
