@@ -8,7 +8,8 @@
  *
  * retain_percent, window_ms and pace_permille are those of struct spanalloc_attr, see
  * there. They can be written while the module is loaded, and then hold at once; a
- * value that makes no sense is refused, and nothing changes.
+ * value that makes no sense is refused with -EINVAL (with -ERANGE if it is no number of
+ * that type), and nothing changes.
  *
  * Locking: parameters are read and written with the lock of the module's parameters,
  * which also keeps the heap while a new value goes there: it is followed only between
