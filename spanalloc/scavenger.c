@@ -33,8 +33,8 @@
  * When nothing is above the goal, a step sees to what is idle (upkeep.c), at the same
  * pace. A free arms the scavenger for that as well, if there is anything of that kind.
  *
- * Nobody looks at the clock while the scavenger sleeps, but who takes a granule or
- * arms it. Between two looks the heap keeps all that it has, and at most the share
+ * Nobody looks at the clock while the scavenger sleeps, but who takes a granule, arms
+ * it or asks for the statistics. Between two looks the heap keeps all that it has, and at most the share
  * of it is idle; so what the window does not know of that time hardly matters.
  *
  * What this saves is counted: idle memory above the share that is needed again would have
