@@ -281,5 +281,5 @@ ktap 'planted: a path in a script' planted no_machine_paths userspace-test/check
 ktap 'planted: a table that is to come' planted no_placeholders Documentation/testing.rst '@TIMES@'
 ktap 'planted: a placeholder in the README' planted no_placeholders README.md 'takes @SECONDS@ s'
 ktap 'planted: a seam of a merge' planted titles_are_lined Documentation/design.rst \
-	'text\\n=======\\nGiving memory back\\n=================='
+	'text\n=======\nGiving memory back\n=================='
 ktap_end
