@@ -47,15 +47,15 @@ void accounted_keeps_nothing(void)
 /* More than a batch goes back, and what others have is not even looked at. */
 void accounted_looks_at_what_is_freed(void)
 {
-	struct geometry geometry = { .order = 0, .arena = 65536, .limit = 65536, .account = true };
+	struct geometry geometry = { .order = 0, .arena = 16384, .limit = 16384, .account = true };
 	unsigned long locks;
 
 	REQUIRE(hw_create(&geometry), "no heap");
 	REQUIRE(alloc_at(0, 100) && alloc_at(100, 1) && alloc_at(101, 1) &&
-		alloc_at(102, 60000), "scene");
+		alloc_at(102, 6000), "scene");
 	REQUIRE(free_at(102) && hw_verify(), "more than one batch");
 	EXPECT_EQ(hw.heap->backed_granules, 102);
-	/* Below 65434 granules that are released, each of which would be looked at. */
+	/* Below 16282 granules that are released, each of which would be looked at. */
 	locks = shim_nlocks();
 	REQUIRE(free_at(101), "below a long free span");
 	EXPECT_EQ(hw.heap->backed_granules, 101);

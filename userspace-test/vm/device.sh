@@ -7,7 +7,7 @@
 # succeeds only if the guest's script did and the log is clean.
 #
 #   SERIES=6.1   a name of kernel.sh   TIMEOUT=1800   seconds for the guest
-#   MEM=MIB      its memory
+#   MEM=MIB      its memory            PARAMETERS=NAME=VALUE,...   for the module
 
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -29,7 +29,8 @@ main() {
 		programs+=(--add "$TOOLS/device_test32:/bin/device_test32")
 	scratch_disk "$DISK_MIB"
 	"$VM_DIR/boot.sh" --series "$SERIES" "${kos[@]}" "${programs[@]}" \
-		--append swiotlb=8192,force --init "$VM_DIR/guest-device.sh" --disk "$DISK" --quiet \
+		--append "swiotlb=8192,force${PARAMETERS:+ device_parameters=$PARAMETERS}" \
+		--init "$VM_DIR/guest-device.sh" --disk "$DISK" --quiet \
 		${MEM:+--mem "$MEM"} --timeout "${TIMEOUT:-1800}" --log "$CACHE/device-$SERIES.log"
 }
 

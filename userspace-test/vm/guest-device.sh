@@ -9,7 +9,8 @@
 #
 # Direct I/O is tested on the disk. On x86-64 the whole set runs once more as a
 # 32-bit program, /bin/device_test32. Arguments of the kernel's command line:
-# device_cases=PATTERN restricts the main runs.
+# device_cases=PATTERN restricts the main runs; device_parameters=NAME=VALUE,...
+# are for the module whenever it is loaded.
 
 MODULE=/lib/spanalloc/spanalloc.ko
 IMPORTER=/lib/spanalloc/spanalloc_importer.ko
@@ -20,7 +21,11 @@ fail() {
 	echo "FAILED: $*"
 }
 
+parameters=$(sed -n 's/.*device_parameters=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' ')
+
 load() {
+	# shellcheck disable=SC2086 # a list
+	set -- $parameters "$@"
 	echo "== insmod spanalloc.ko $*"
 	insmod "$MODULE" "$@" || fail "insmod refused ($*)"
 }
