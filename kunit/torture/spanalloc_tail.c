@@ -248,7 +248,8 @@ static int __init tail_init(void)
 		.granule_order = SPANALLOC_ORDER_DEFAULT,
 		.retain_percent = SPANALLOC_RETAIN_ALL,
 	};
-	struct side keeps = { }, gives = { };
+	/* Too large for a stack, and more so in a kernel that watches it. */
+	static struct side keeps, gives;
 	int err;
 
 	if (!rounds || !allocs || anchors > ANCHORS_MAX)
