@@ -19,6 +19,8 @@ PRODUCTS=(spanalloc/spanalloc.ko spanalloc/samples/spanalloc_ring.ko)
 # The configuration under test.
 MAKE_VARS=(W=1 KCFLAGS=-Werror CONFIG_SPANALLOC=m CONFIG_SPANALLOC_SAMPLES=m
 	CONFIG_SECTION_MISMATCH_WARN_ONLY=)
+# A frame that a kernel with KASAN, which makes it half as large again, still allows.
+FRAME_MAX=1280
 # Products of a build, in the checkout or in the copy: neither copied nor deleted.
 BUILD_PRODUCTS=('*.o' '*.ko' '*.mod' '*.mod.c' '.*.cmd' '*.symvers' 'modules.order'
 	'.tmp_*' '.module-common*' '*.a' 'Makefile.m')
@@ -76,6 +78,8 @@ main() {
 		MAKE_VARS+=(CONFIG_SPANALLOC_KUNIT_TEST=m UBSAN_SANITIZE=y)
 		PRODUCTS+=(kunit/spanalloc_kunit.ko)
 	fi
+	grep -qx CONFIG_KASAN=y "$KDIR/.config" ||
+		MAKE_VARS+=("KCFLAGS=-Werror -Wframe-larger-than=$FRAME_MAX")
 	if [[ -n ${TORTURE:-} ]]; then
 		MAKE_VARS+=(CONFIG_SPANALLOC_TORTURE=m)
 		! grep -qx CONFIG_DMA_SHARED_BUFFER=y "$KDIR/.config" ||
