@@ -53,11 +53,12 @@ static void finish_fresh(void)
 	close(fd);
 }
 
-/* The buffer, its span, granules and the internal file are all ours to lose. */
+/* The buffer, its span, granules and the internal file, which comes last, are ours to lose. */
 static void inject_mmap_at_zero(void)
 {
 	static const struct operation op = {
 		prepare_fresh, run_fresh, verify_fresh, finish_fresh, .failures = 5,
+		.leaves_idle = true,
 	};
 
 	walk(&op);

@@ -27,6 +27,8 @@
  * @failures: otherwise, how often it fails without memory at least: allocations of ours,
  *            and of the kernel's those that it makes each time
  * @also: what it may fail with besides ENOMEM
+ * @leaves_idle: more can fail after it has got its pages: they are idle then, and kept as
+ *               long as the heap keeps any
  *
  * After @finish the heap must be as it was before @prepare.
  */
@@ -39,6 +41,7 @@ struct operation {
 	bool needs_no_memory;
 	unsigned int failures;
 	int also;
+	bool leaves_idle;
 };
 
 /**
