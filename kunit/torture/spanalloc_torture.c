@@ -380,7 +380,12 @@ static void irq_step(struct worker *worker)
 	worker->did[KIND_IRQ_ALLOC]++;
 }
 
-/* All timers together take a quarter of a CPU, however slow that is: threads get on. */
+/*
+ * A hard interrupt, but of the kind that PREEMPT_RT makes a thread: lockdep knows that, and
+ * lets no other take a spinlock_t.
+ *
+ * All timers together take a quarter of a CPU, however slow that is: threads get on.
+ */
 static enum hrtimer_restart on_timer(struct hrtimer *timer)
 {
 	struct worker *worker = container_of(timer, struct worker, timer);
@@ -412,7 +417,7 @@ static int run_worker(void *arg)
 	struct worker *worker = arg;
 
 	hrtimer_start(&worker->timer, ns_to_ktime(irq_us * NSEC_PER_USEC),
-		      HRTIMER_MODE_REL_PINNED_HARD);
+		      HRTIMER_MODE_REL_PINNED);
 	while (!kthread_should_stop()) {
 		step(worker);
 		cond_resched();
@@ -428,7 +433,7 @@ static int start_worker(struct worker *worker, unsigned int i)
 	prandom_seed_state(&worker->rnd, seed + 2 * i);
 	prandom_seed_state(&worker->irq_rnd, seed + 2 * i + 1);
 	span_hrtimer_setup(&worker->timer, on_timer, CLOCK_MONOTONIC,
-			   HRTIMER_MODE_REL_PINNED_HARD);
+			   HRTIMER_MODE_REL_PINNED);
 	worker->task = kthread_run(run_worker, worker, "span-torture/%u", i);
 	return PTR_ERR_OR_ZERO(worker->task);
 }

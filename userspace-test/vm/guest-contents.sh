@@ -106,7 +106,7 @@ use() {
 torture() {
 	local option=''
 	[ "$mode" = wipe ] || option=poison=1
-	insmod $MODULES/spanalloc_torture.ko seconds=3 threads=3 $option
+	insmod $MODULES/spanalloc_torture.ko seconds=$seconds threads=3 $option
 	result $(($? == 0)) 'torture'
 	dmesg | sed -n 's/^.*spanalloc_torture: \(not ok .*\)$/# \1/p'
 	result $(($(dmesg | grep -c 'spanalloc_torture: ok ') > 20 &&
@@ -145,8 +145,13 @@ mode=$(word contents_mode)
 cases=$(word contents_cases)
 [ -n "$cases" ] || cases='alloc_* fresh_* map_* remap_* split_* pin_* free_* close_* trim_*'
 set -f
+# How long the torture takes until it has met everything.
+seconds=3
 case $(uname -r) in
-*-debug | *-kcsan) export SPANALLOC_TEST_PATIENCE=20 ;;
+*-debug | *-kcsan)
+	export SPANALLOC_TEST_PATIENCE=20
+	seconds=20
+	;;
 esac
 
 look
