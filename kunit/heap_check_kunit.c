@@ -141,7 +141,7 @@ static void invariant_6_free_neighbours_are_named(struct kunit *test)
 	struct span *span = set(test).used[1];
 	struct span_tally tally = span_tally_run(&heap->arenas, 25, 55, 25, 55);
 
-	__clear_bit(25, heap->arenas.dir[0]->starts);
+	__clear_bit(25, heap->arenas.dir->arena[0]->starts);
 	*span_map_slot(&heap->arenas, 32) = NULL;
 	*span_map_slot(&heap->arenas, 40) = NULL;
 	*span_map_slot(&heap->arenas, 48) = NULL;
@@ -155,7 +155,7 @@ static void invariant_6_free_neighbours_are_named(struct kunit *test)
 
 	span_treap_erase(&heap->treap, &span->node);
 	span->state = SPAN_IN_USE;
-	__set_bit(25, heap->arenas.dir[0]->starts);
+	__set_bit(25, heap->arenas.dir->arena[0]->starts);
 	*span_map_slot(&heap->arenas, 32) = span;
 	*span_map_slot(&heap->arenas, 40) = span;
 	*span_map_slot(&heap->arenas, 48) = span;
@@ -194,7 +194,7 @@ static void invariant_8_wrong_start_bits_are_named(struct kunit *test)
 	unsigned long *starts;
 
 	set(test);
-	starts = arenas->dir[0]->starts;
+	starts = arenas->dir->arena[0]->starts;
 	EXPECT_NAMED_WITH(test, *starts, *starts & ~BIT(25), SPAN_INV_MAP);
 	EXPECT_NAMED_WITH(test, *starts, *starts | BIT(55), SPAN_INV_MAP);
 	EXPECT_NAMED_WITH(test, *starts, *starts | BIT(30), SPAN_INV_MAP);

@@ -188,15 +188,16 @@ static int work(void *arg)
 	return 0;
 }
 
-static int stress_init(struct kunit *test)
+static int make_heap(struct kunit *test, unsigned long cache_pages)
 {
-	static const struct spanalloc_attr attr = {
+	const struct spanalloc_attr attr = {
 		.name = "stress",
 		.nid = NUMA_NO_NODE,
 		.granule_order = 4,
 		.arena_pages = 128,
 		.max_pages = 768,
 		.retain_percent = 20,
+		.cache_pages = cache_pages,
 	};
 	struct span_heap *heap = spanalloc_heap_create(&attr);
 
@@ -206,6 +207,19 @@ static int stress_init(struct kunit *test)
 	return 0;
 }
 
+static int stress_init(struct kunit *test)
+{
+	return make_heap(test, 0);
+}
+
+/* The same again, on a heap with per-CPU caches. */
+static void remake_with_caches(struct kunit *test)
+{
+	spanalloc_heap_destroy(test->priv);
+	test->priv = NULL;
+	KUNIT_ASSERT_EQ(test, make_heap(test, 64), 0);
+}
+
 static void stress_exit(struct kunit *test)
 {
 	struct spanalloc_stats stats;
@@ -213,8 +227,10 @@ static void stress_exit(struct kunit *test)
 
 	if (IS_ERR_OR_NULL(test->priv))
 		return;
+	span_cache_drain(test->priv);
 	spanalloc_get_stats(test->priv, &stats);
 	KUNIT_EXPECT_EQ(test, stats.in_use_pages, 0);
+	KUNIT_EXPECT_EQ(test, stats.cached_pages, 0);
 	KUNIT_EXPECT_EQ(test, stats.claimed_pages, 0);
 	KUNIT_EXPECT_LE(test, stats.free_spans, 1);
 	KUNIT_EXPECT_EQ_MSG(test, span_heap_check(test->priv, 0, &report), 0,
@@ -349,9 +365,34 @@ static void interrupts_and_threads_share_a_heap(struct kunit *test)
 	kunit_info(test, "%u spans in interrupts", irq.nallocs);
 }
 
+static void expect_served_by_caches(struct kunit *test)
+{
+	struct spanalloc_stats stats;
+
+	spanalloc_get_stats(test->priv, &stats);
+	KUNIT_EXPECT_GT(test, stats.cache_allocs, 0);
+	KUNIT_EXPECT_GT(test, stats.cache_frees, 0);
+}
+
+static void threads_share_a_heap_with_caches(struct kunit *test)
+{
+	remake_with_caches(test);
+	threads_share_a_heap(test);
+	expect_served_by_caches(test);
+}
+
+static void interrupts_and_threads_share_a_heap_with_caches(struct kunit *test)
+{
+	remake_with_caches(test);
+	interrupts_and_threads_share_a_heap(test);
+	expect_served_by_caches(test);
+}
+
 static struct kunit_case stress_cases[] = {
 	KUNIT_CASE(threads_share_a_heap),
 	KUNIT_CASE(interrupts_and_threads_share_a_heap),
+	KUNIT_CASE(threads_share_a_heap_with_caches),
+	KUNIT_CASE(interrupts_and_threads_share_a_heap_with_caches),
 	{}
 };
 

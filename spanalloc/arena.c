@@ -31,13 +31,28 @@
  * is from low addresses up, so the pages that have never been handed out since
  * the granule was backed with zeroed memory are mostly its highest.
  *
- * Locking: everything here is called with the heap's lock held, except for
- * span_arena_new() and span_arena_delete().
+ * Locking: everything here is called with the heap's lock held, except for making and
+ * deleting, and for span_map_lookup() and what reads the granule table for the owner of a
+ * span, which need no lock:
+ *
+ * - tables stay where they are until the heap ends. A directory that is full is replaced,
+ *   but the old one stays as well, and what it says goes on being true;
+ * - the end of the address space is moved after everything below it was set up, by a
+ *   release that is paired with the acquire of a lookup of any page, or of what somebody says
+ *   is a span. Who has a span has got it after that;
+ * - slots and words of bits are written as a whole. Where a span in use is concerned they
+ *   do not change while it is in use, whatever becomes of its neighbours; so its owner
+ *   finds it, and finds what is behind it;
+ * - somebody else's span may end at any time. Its object stays a span, if not the same,
+ *   for an RCU grace period (span.c), so it can be looked at; whether it is what was looked
+ *   for is decided by what it says then.
  */
 
 #include <linux/bitops.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "arena.h"
 
@@ -88,6 +103,83 @@ void span_granule_detach(struct span_granule *granule, struct span_block *block)
 {
 	span_granule_block(granule, block);
 	*granule = (struct span_granule) { };
+}
+
+/**
+ * span_directory_new() - make a directory
+ * @size: slots
+ * @gfp: must allow to sleep
+ *
+ * Context: may sleep.
+ * Return: an empty directory, or NULL.
+ */
+struct span_directory *span_directory_new(unsigned long size, gfp_t gfp)
+{
+	struct span_directory *dir = kvzalloc(struct_size(dir, arena, size), gfp);
+
+	if (dir)
+		dir->size = size;
+	return dir;
+}
+
+/**
+ * span_arenas_set_directory() - replace the directory by a longer one
+ * @arenas: the arenas
+ * @dir: the new directory, empty; belongs to @arenas from here on
+ *
+ * Context: the heap's lock is held. O(arenas).
+ */
+void span_arenas_set_directory(struct span_arenas *arenas, struct span_directory *dir)
+{
+	dir->older = arenas->dir;
+	if (arenas->narenas)
+		memcpy(dir->arena, arenas->dir->arena, arenas->narenas * sizeof(dir->arena[0]));
+	/* Pairs with the address dependency in span_arena_of(). */
+	smp_store_release(&arenas->dir, dir);
+}
+
+/**
+ * span_arenas_add() - add an arena at the end
+ * @arenas: the arenas, with room for one more
+ * @arena: the arena
+ *
+ * Context: the heap's lock is held.
+ */
+void span_arenas_add(struct span_arenas *arenas, struct span_arena *arena)
+{
+	arenas->dir->arena[arenas->narenas++] = arena;
+}
+
+/**
+ * span_arenas_set_end() - let everybody see the arenas that were added
+ * @arenas: the arenas
+ * @npages: where the address space ends from here on
+ *
+ * Context: the heap's lock is held.
+ */
+void span_arenas_set_end(struct span_arenas *arenas, unsigned long npages)
+{
+	/* Pairs with span_map_lookup() and span_heap_owns(). */
+	smp_store_release(&arenas->npages, npages);
+}
+
+/**
+ * span_arenas_delete() - free all tables
+ * @arenas: the arenas, which nobody uses any more
+ *
+ * Context: may sleep.
+ */
+void span_arenas_delete(struct span_arenas *arenas)
+{
+	struct span_directory *dir = arenas->dir, *older;
+	unsigned long i;
+
+	for (i = 0; i < arenas->narenas; i++)
+		span_arena_delete(dir->arena[i]);
+	for (; dir; dir = older) {
+		older = dir->older;
+		kvfree(dir);
+	}
 }
 
 /**
@@ -147,8 +239,26 @@ size_t span_arenas_bytes(const struct span_arenas *arenas)
 	size_t each = sizeof(struct span_arena) + npages * sizeof(struct span *) +
 		      BITS_TO_LONGS(npages) * sizeof(long) +
 		      (npages >> arenas->granule_order) * sizeof(struct span_granule);
+	const struct span_directory *dir;
+	size_t bytes = arenas->narenas * each;
 
-	return arenas->narenas * each + arenas->ndir * sizeof(*arenas->dir);
+	for (dir = arenas->dir; dir; dir = dir->older)
+		bytes += struct_size(dir, arena, dir->size);
+	return bytes;
+}
+
+static void set_slot(struct span_arenas *arenas, unsigned long page, struct span *span)
+{
+	WRITE_ONCE(*span_map_slot(arenas, page), span);
+}
+
+/* Say whether a span in use or quarantined begins at @page. */
+static void set_start(struct span_arenas *arenas, unsigned long page, bool starts)
+{
+	unsigned long at = span_arena_offset(arenas, page);
+	unsigned long *word = &span_arena_of(arenas, page)->starts[BIT_WORD(at)];
+
+	WRITE_ONCE(*word, starts ? *word | BIT_MASK(at) : *word & ~BIT_MASK(at));
 }
 
 /**
@@ -160,8 +270,8 @@ size_t span_arenas_bytes(const struct span_arenas *arenas)
  */
 void span_map_set_ends(struct span_arenas *arenas, struct span *span)
 {
-	*span_map_slot(arenas, span->node.base) = span;
-	*span_map_slot(arenas, span_end(span) - 1) = span;
+	set_slot(arenas, span->node.base, span);
+	set_slot(arenas, span_end(span) - 1, span);
 }
 
 /**
@@ -177,8 +287,8 @@ void span_map_set_ends(struct span_arenas *arenas, struct span *span)
 void span_map_forget_ends(struct span_arenas *arenas, unsigned long base,
 			  unsigned long npages)
 {
-	*span_map_slot(arenas, base) = NULL;
-	*span_map_slot(arenas, base + npages - 1) = NULL;
+	set_slot(arenas, base, NULL);
+	set_slot(arenas, base + npages - 1, NULL);
 }
 
 /* Write the slots of the granules that begin inside @span, its ends left alone. */
@@ -189,7 +299,7 @@ static void set_inner_slots(struct span_arenas *arenas, const struct span *span,
 	unsigned long page = round_up(span->node.base + 1, step);
 
 	for (; page < span_end(span) - 1; page += step)
-		*span_map_slot(arenas, page) = value;
+		set_slot(arenas, page, value);
 }
 
 /**
@@ -213,9 +323,7 @@ void span_map_hold(struct span_arenas *arenas, struct span *span)
  */
 void span_map_publish(struct span_arenas *arenas, struct span *span)
 {
-	unsigned long base = span->node.base;
-
-	__set_bit(span_arena_offset(arenas, base), span_arena_of(arenas, base)->starts);
+	set_start(arenas, span->node.base, true);
 }
 
 /**
@@ -227,9 +335,7 @@ void span_map_publish(struct span_arenas *arenas, struct span *span)
  */
 void span_map_retract(struct span_arenas *arenas, struct span *span)
 {
-	unsigned long base = span->node.base;
-
-	__clear_bit(span_arena_offset(arenas, base), span_arena_of(arenas, base)->starts);
+	set_start(arenas, span->node.base, false);
 }
 
 /**
@@ -299,10 +405,10 @@ static long last_bit_between(const unsigned long *map, unsigned long low,
 			     unsigned long high)
 {
 	unsigned long word = high / BITS_PER_LONG;
-	unsigned long bits = map[word] & GENMASK(high % BITS_PER_LONG, 0);
+	unsigned long bits = READ_ONCE(map[word]) & GENMASK(high % BITS_PER_LONG, 0);
 
 	while (!bits && word > low / BITS_PER_LONG)
-		bits = map[--word];
+		bits = READ_ONCE(map[--word]);
 	if (word == low / BITS_PER_LONG)
 		bits &= ~0UL << (low % BITS_PER_LONG);
 	return bits ? (long)(word * BITS_PER_LONG + __fls(bits)) : -1;
@@ -313,26 +419,33 @@ static long last_bit_between(const unsigned long *map, unsigned long low,
  * @arenas: the map
  * @page: any page number
  *
- * Context: the heap's lock is held. O(1): reads at most 2^granule_order bits.
+ * Context: the heap's lock is held, or an RCU read lock; with that, the span that is
+ * returned means something only to its owner. O(1): reads at most 2^granule_order bits.
  * Return: the span, or NULL.
  */
 struct span *span_map_lookup(const struct span_arenas *arenas, unsigned long page)
 {
-	unsigned long at, first;
+	unsigned long at, first, base;
 	struct span_arena *arena;
 	struct span *span;
 	long start;
+	u8 state;
 
-	if (page >= arenas->npages)
+	/* Pairs with span_arenas_set_end(). */
+	if (page >= smp_load_acquire(&arenas->npages))
 		return NULL;
 	arena = span_arena_of(arenas, page);
 	at = span_arena_offset(arenas, page);
 	first = round_down(at, 1UL << arenas->granule_order);
 	start = last_bit_between(arena->starts, first, at);
-	span = arena->map[start >= 0 ? (unsigned long)start : first];
-	if (!span || (span->state != SPAN_IN_USE && span->state != SPAN_QUARANTINED))
+	span = READ_ONCE(arena->map[start >= 0 ? (unsigned long)start : first]);
+	if (!span)
 		return NULL;
-	return page >= span->node.base && page < span_end(span) ? span : NULL;
+	state = READ_ONCE(span->state);
+	if (state != SPAN_IN_USE && state != SPAN_QUARANTINED)
+		return NULL;
+	base = READ_ONCE(span->node.base);
+	return page >= base && page - base < READ_ONCE(span->node.npages) ? span : NULL;
 }
 
 /**

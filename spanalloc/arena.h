@@ -6,6 +6,7 @@
 #ifndef _SPANALLOC_ARENA_H
 #define _SPANALLOC_ARENA_H
 
+#include <linux/compiler.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
@@ -51,19 +52,33 @@ struct span_arena {
 };
 
 /**
+ * struct span_directory - the arenas by number
+ * @older: the directory that this one took the place of, or NULL (invariant)
+ * @size: slots (invariant)
+ * @arena: the arenas; NULL where none is yet
+ *
+ * A directory that is full is replaced by one that is longer, and stays for those who are
+ * reading it; all end with the heap. Since each is at least twice as long as the one
+ * before, the older ones take less than the newest.
+ */
+struct span_directory {
+	struct span_directory *older;
+	unsigned long size;
+	struct span_arena *arena[];
+};
+
+/**
  * struct span_arenas - all arenas of a heap
- * @dir: the arenas by number
- * @ndir: length of @dir
+ * @dir: the newest directory, or NULL
  * @narenas: arenas added
  * @npages: end of the address space; the last arena may reach beyond it
  * @shift: log2 of the pages of an arena (invariant)
  * @granule_order: log2 of the pages of a granule (invariant)
  *
- * Protected by the heap's lock.
+ * Changed under the heap's lock only, and read without it where arena.c says so.
  */
 struct span_arenas {
-	struct span_arena **dir;
-	unsigned long ndir;
+	struct span_directory *dir;
 	unsigned long narenas;
 	unsigned long npages;
 	unsigned int shift;
@@ -73,7 +88,7 @@ struct span_arenas {
 static inline struct span_arena *span_arena_of(const struct span_arenas *arenas,
 					       unsigned long page)
 {
-	return arenas->dir[page >> arenas->shift];
+	return READ_ONCE(arenas->dir)->arena[page >> arenas->shift];
 }
 
 static inline unsigned long span_arena_offset(const struct span_arenas *arenas,
@@ -115,6 +130,17 @@ void span_granule_install(struct span_granule *granule,
 void span_granule_detach(struct span_granule *granule, struct span_block *block);
 void span_granule_block(const struct span_granule *granule,
 			struct span_block *block);
+
+static inline unsigned long span_arenas_room(const struct span_arenas *arenas)
+{
+	return arenas->dir ? arenas->dir->size : 0;
+}
+
+struct span_directory *span_directory_new(unsigned long size, gfp_t gfp);
+void span_arenas_set_directory(struct span_arenas *arenas, struct span_directory *dir);
+void span_arenas_add(struct span_arenas *arenas, struct span_arena *arena);
+void span_arenas_set_end(struct span_arenas *arenas, unsigned long npages);
+void span_arenas_delete(struct span_arenas *arenas);
 
 struct span_arena *span_arena_new(const struct span_arenas *arenas, gfp_t gfp);
 void span_arena_delete(struct span_arena *arena);

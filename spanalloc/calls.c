@@ -68,7 +68,8 @@ static bool explains_alloc(const union span_arg *arg, int err)
 
 /*
  * The longest run that would have been found at this moment. The free span at the end
- * of the address space grows with it.
+ * of the address space grows with it. Where a limit of the account refused, the heap was not
+ * asked, and has spans parked that it would have drained for a long run.
  */
 static unsigned long largest_pages(struct span_file *sf, const struct spanalloc_alloc *alloc)
 {
@@ -77,6 +78,7 @@ static unsigned long largest_pages(struct span_file *sf, const struct spanalloc_
 	struct span_info last;
 	unsigned long end;
 
+	span_cache_drain(sf->heap);
 	span_heap_stats(sf->heap, &stats);
 	end = stats.max_pages - stats.address_pages;
 	if (stats.address_pages &&
@@ -352,15 +354,12 @@ static int done_split(struct span_file *sf, const union span_arg *arg, void *sta
 	return err;
 }
 
-static int run_stats(struct span_file *sf, union span_arg *arg, void **state)
+static struct spanalloc_heap_stats stats_for_programs(struct span_heap *heap)
 {
-	struct spanalloc_heap_stats *out = &arg->stats;
 	struct spanalloc_stats in;
 
-	if (out->flags || out->reserved)
-		return -EINVAL;
-	span_heap_stats(sf->heap, &in);
-	*out = (struct spanalloc_heap_stats) {
+	span_heap_stats(heap, &in);
+	return (struct spanalloc_heap_stats) {
 		.page_size = PAGE_SIZE,
 		.address_pages = in.address_pages,
 		.backed_pages = in.backed_pages,
@@ -409,7 +408,20 @@ static int run_stats(struct span_file *sf, union span_arg *arg, void **state)
 		.prezeroed_pages = in.prezeroed_pages,
 		.repaired = in.repaired,
 		.poison_broken = in.poison_broken,
+		.cached_pages = in.cached_pages,
+		.cached_spans = in.cached_spans,
+		.cache_allocs = in.cache_allocs,
+		.cache_frees = in.cache_frees,
+		.cache_refills = in.cache_refills,
+		.cache_flushes = in.cache_flushes,
 	};
+}
+
+static int run_stats(struct span_file *sf, union span_arg *arg, void **state)
+{
+	if (arg->stats.flags || arg->stats.reserved)
+		return -EINVAL;
+	arg->stats = stats_for_programs(sf->heap);
 	return 0;
 }
 
@@ -423,8 +435,10 @@ static int run_trim(struct span_file *sf, union span_arg *arg, void **state)
 	if ((trim->flags & ~SPANALLOC_TRIM_DRAIN) || trim->reserved ||
 	    (!trim->npages && !trim->flags))
 		return -EINVAL;
-	if (trim->flags & SPANALLOC_TRIM_DRAIN)
+	if (trim->flags & SPANALLOC_TRIM_DRAIN) {
 		span_buffer_drain();
+		span_cache_drain(sf->heap);
+	}
 	/* In parts, so that it can be killed. */
 	do {
 		part = span_heap_scavenge(sf->heap,

@@ -24,7 +24,8 @@
  *
  * Where no run fits, the heap grows, if the allocation may sleep. Before it fails,
  * for want of address space or of memory, what holds pages out of the tree is
- * drained, once.
+ * drained, once: the per-CPU caches, which are asked before all this (cache.c), and then
+ * what its users hold back.
  *
  * Locking: takes the heap's lock; nothing is held while memory is asked for,
  * zeroed or given back.
@@ -36,6 +37,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
+#include "cache.h"
 #include "contents.h"
 #include "space.h"
 
@@ -51,7 +53,8 @@
  * @backed_only: take only granules that are backed already, since the system
  *               has no contiguous block
  * @exact: the run was a whole free span
- * @drained: what holds pages out of the tree was drained
+ * @flushed: the per-CPU caches were drained
+ * @drained: what else holds pages out of the tree was drained
  * @ninstalled: granules that were backed for this claim
  * @spares: span objects in hand
  * @span: the claimed span
@@ -65,6 +68,7 @@ struct claim {
 	gfp_t gfp;
 	bool backed_only;
 	bool exact;
+	bool flushed;
 	bool drained;
 	unsigned long ninstalled;
 	struct span_spares spares;
@@ -335,7 +339,8 @@ static void publish(struct claim *claim)
 	struct span *span = claim->span;
 
 	span_contents_publish(heap, span, wants_zero(claim), &claim->opening);
-	span->state = SPAN_IN_USE;
+	span->traits = span_contents_contig(heap, span);
+	WRITE_ONCE(span->state, SPAN_IN_USE);
 	span_map_publish(&heap->arenas, span);
 	heap->changes++;
 	heap->claimed_pages -= span->node.npages;
@@ -375,16 +380,36 @@ static void abandon(struct claim *claim)
 	if (heap->account)
 		span_heap_release_idle(heap, end);
 	else if (may_sleep(claim))
-		span_heap_scavenge(heap, claim->ninstalled << heap->granule_order);
+		span_heap_release(heap, claim->ninstalled << heap->granule_order, NULL);
 	claim->ninstalled = 0;
 }
 
-/* Is there something left to drain? Once for each allocation. */
-static bool may_drain(struct claim *claim)
+/* Drain the caches; who may not sleep leaves alone what is locked. */
+static bool drain_caches(const struct claim *claim)
 {
-	if (claim->drained || !may_sleep(claim) || !claim->heap->drain)
+	return may_sleep(claim) ? span_cache_drain(claim->heap) :
+				  span_cache_try_drain(claim->heap, false);
+}
+
+/*
+ * Drain what holds pages out of the tree, once for each allocation: what costs least first.
+ * Returns false if there is nothing left to drain. Where it is address space that is missing,
+ * what somebody else drained since it was is worth a search as well.
+ */
+static bool drain(struct claim *claim, bool space)
+{
+	struct span_heap *heap = claim->heap;
+
+	if (!claim->flushed) {
+		claim->flushed = true;
+		if (drain_caches(claim) || (space && heap->caches))
+			return true;
+	}
+	if (claim->drained || !may_sleep(claim) || !heap->drain)
 		return false;
 	claim->drained = true;
+	heap->drain(heap->drain_priv);
+	span_cache_drain(heap);
 	return true;
 }
 
@@ -401,13 +426,11 @@ static int make_room(struct claim *claim)
 
 	err = span_space_plan(heap, &claim->window, &growth);
 	if (err) {
-		if (!may_drain(claim))
-			return err;
-		/* What somebody else drained meanwhile is worth a search as well. */
 		unlock_claim(claim);
-		heap->drain(heap->drain_priv);
+		if (drain(claim, true))
+			err = 0;
 		lock_claim(claim);
-		return 0;
+		return err;
 	}
 	if (!growth.narenas)
 		return 0;
@@ -423,10 +446,8 @@ static int make_room(struct claim *claim)
 		err = 0;
 	unlock_claim(claim);
 	span_space_discard(&growth);
-	if (err == -ENOMEM && may_drain(claim)) {
-		heap->drain(heap->drain_priv);
+	if (err == -ENOMEM && drain(claim, false))
 		err = 0;
-	}
 	lock_claim(claim);
 	return err;
 }
@@ -476,10 +497,8 @@ static int run_claim(struct claim *claim)
 		if (!err)
 			break;
 		abandon(claim);
-		if (err == -ENOMEM && may_drain(claim)) {
-			claim->heap->drain(claim->heap->drain_priv);
+		if (err == -ENOMEM && drain(claim, false))
 			continue;
-		}
 		/*
 		 * A contiguous run is still to be had where a granule is backed
 		 * by a block already; or the granule got single pages from
@@ -512,27 +531,9 @@ static void count_failure(struct span_heap *heap, int err)
 	spin_unlock_irqrestore(&heap->lock, irqflags);
 }
 
-/**
- * span_heap_alloc() - allocate a span
- * @heap: the heap
- * @request: what is asked for
- *
- * Placement is lowest-address first fit in an address space that grows at its
- * end. A contiguous span may lie higher: where the system refused a block for the
- * lowest place, a place that has one already is taken. An aligned or contiguous one
- * may miss what others freed while its search let them have the lock.
- *
- * Context: any that @request->gfp allows, hard interrupts with GFP_ATOMIC or
- * GFP_NOWAIT; not NMI; without the heap's lock. Where it may not sleep, it makes
- * one attempt for each granule that is not backed, never grows the address space,
- * and what was backed before it failed stays for the next, unless it is charged.
- * Return: a span in use, or ERR_PTR(): -EINVAL for a bad request, -EDQUOT if the
- * heap's limit leaves too few pages, -ENOSPC if it leaves enough but not in one
- * run, -ENOMEM if the system has no memory, -EAGAIN if the call may not sleep and
- * would have to, -EINTR if a fatal signal is pending, -EIO if the heap is damaged.
- */
-struct span *span_heap_alloc(struct span_heap *heap,
-			     const struct span_request *request)
+/* What no cache has. Not inline: whoever is served by a cache needs no such frame. */
+static noinline struct span *alloc_from_tree(struct span_heap *heap,
+					     const struct span_request *request)
 {
 	struct claim claim = {
 		.heap = heap,
@@ -558,4 +559,30 @@ struct span *span_heap_alloc(struct span_heap *heap,
 out_failed:
 	count_failure(heap, err);
 	return ERR_PTR(err);
+}
+
+/**
+ * span_heap_alloc() - allocate a span
+ * @heap: the heap
+ * @request: what is asked for
+ *
+ * Placement is lowest-address first fit in an address space that grows at its
+ * end, unless a per-CPU cache has what is asked for. A contiguous span may lie
+ * higher: where the system refused a block for the lowest place, a place that has
+ * one already is taken. An aligned or contiguous one may miss what others freed
+ * while its search let them have the lock.
+ *
+ * Context: any that @request->gfp allows, hard interrupts with GFP_ATOMIC or
+ * GFP_NOWAIT; not NMI; without the heap's lock. Where it may not sleep, it makes
+ * one attempt for each granule that is not backed, never grows the address space,
+ * and what was backed before it failed stays for the next, unless it is charged.
+ * Return: a span in use, or ERR_PTR(): -EINVAL for a bad request, -EDQUOT if the
+ * heap's limit leaves too few pages, -ENOSPC if it leaves enough but not in one
+ * run, -ENOMEM if the system has no memory, -EAGAIN if the call may not sleep and
+ * would have to, -EINTR if a fatal signal is pending, -EIO if the heap is damaged.
+ */
+struct span *span_heap_alloc(struct span_heap *heap,
+			     const struct span_request *request)
+{
+	return span_cache_alloc(heap, request) ? : alloc_from_tree(heap, request);
 }

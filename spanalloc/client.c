@@ -123,7 +123,7 @@ static void unmake(struct span_heap *heap)
  * With @attr->account, the current task's memory cgroup pays for the heap's memory,
  * whoever allocates, and is held until the heap is destroyed.
  *
- * Context: may sleep.
+ * Context: may sleep; not from a CPU hotplug callback.
  * Return: the heap, without memory or address space yet, or ERR_PTR(): -EINVAL
  * for attributes that make no sense, -EEXIST if there is a heap of that name,
  * -EOPNOTSUPP if its memory is to be charged and there are no memory cgroups,
@@ -173,7 +173,7 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_heap_create);
  * the granules they touch are lost, rather than handed to somebody else. Pointers
  * to these spans are dead from here on.
  *
- * Context: may sleep.
+ * Context: may sleep; not from a CPU hotplug callback.
  */
 void spanalloc_heap_destroy(struct span_heap *heap)
 {
@@ -268,6 +268,56 @@ void spanalloc_free(struct span_heap *heap, struct span *span)
 			    heap->name, (void *)_RET_IP_);
 }
 EXPORT_SYMBOL_SPANALLOC(spanalloc_free);
+
+/**
+ * spanalloc_alloc_bulk() - allocate many spans of one length
+ * @heap: the heap
+ * @npages: length of each in pages, at least 1
+ * @flags: SPANALLOC_ZERO, SPANALLOC_CONTIG
+ * @gfp: as for spanalloc_alloc(), for each of them
+ * @n: how many
+ * @spans: out: the spans, @n slots; those that were not allocated are left as they were
+ *
+ * For one that fails, those before stay allocated. As far as they come from memory that is
+ * backed, neighbours in @spans are mostly neighbours in the heap, the lowest first, but
+ * nothing is promised of that. A batch of up to 16 costs little more than one span.
+ *
+ * Context: as spanalloc_alloc().
+ * Return: how many were allocated, @n or fewer; if it is none, why, as spanalloc_alloc()
+ * says it; 0 if @n is 0.
+ */
+long spanalloc_alloc_bulk(struct span_heap *heap, unsigned long npages, unsigned int flags,
+			  gfp_t gfp, unsigned long n, struct span **spans)
+{
+	const struct span_request request = {
+		.npages = npages,
+		.flags = flags | (gfp & __GFP_ZERO ? SPANALLOC_ZERO : 0),
+		.gfp = gfp,
+		.caller = _RET_IP_,
+	};
+
+	return span_heap_alloc_bulk(heap, &request, n, spans);
+}
+EXPORT_SYMBOL_SPANALLOC(spanalloc_alloc_bulk);
+
+/**
+ * spanalloc_free_bulk() - give many spans back
+ * @heap: the heap they came from
+ * @n: how many
+ * @spans: the spans, of any lengths, in any order, each once
+ *
+ * Each as spanalloc_free() would; one that cannot be freed stays, and does not keep the
+ * others.
+ *
+ * Context: any but NMI; on PREEMPT_RT task context only.
+ */
+void spanalloc_free_bulk(struct span_heap *heap, unsigned long n, struct span **spans)
+{
+	if (span_heap_free_bulk(heap, n, spans) == -EBUSY)
+		pr_err_once("spanalloc: heap %s: %pS frees spans that are mapped or in a scatterlist; they are lost\n",
+			    heap->name, (void *)_RET_IP_);
+}
+EXPORT_SYMBOL_SPANALLOC(spanalloc_free_bulk);
 
 /**
  * spanalloc_split() - split a span in two

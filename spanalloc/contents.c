@@ -190,8 +190,8 @@ static bool make_step(struct span_heap *heap, const struct span *claim, unsigned
  * @opening: in and out: of that claim; @next was set to its first granule
  * @step: out: what is to be done there
  *
- * The granules' pages belong to the claim alone; only finding them needs the lock, since
- * the directory of arenas moves when the heap grows.
+ * The granules' pages belong to the claim alone; the lock is for the statistics, and for
+ * the marks.
  *
  * Context: any; the caller holds the heap's lock. O(granules passed by).
  * Return: true, and span_contents_do() is to be called; or false if all is done.
@@ -247,6 +247,91 @@ void span_contents_publish(struct span_heap *heap, const struct span *claim, boo
 	for (index = span_first_granule(heap, claim) + 1; index < last; index++)
 		span_granule_at(&heap->arenas, index)->zero_from =
 			span_heap_granule_pages(heap);
+}
+
+/**
+ * span_contents_contig() - are the pages of a span known to be contiguous?
+ * @heap: the heap
+ * @span: a span all of which is backed
+ *
+ * Context: any; the caller holds the heap's lock. O(1).
+ * Return: SPAN_TRAIT_CONTIG or 0.
+ */
+u8 span_contents_contig(const struct span_heap *heap, const struct span *span)
+{
+	unsigned long first = span_first_granule(heap, span);
+
+	return first == span_last_granule(heap, span) &&
+	       !span_granule_at(&heap->arenas, first)->scattered ? SPAN_TRAIT_CONTIG : 0;
+}
+
+/**
+ * span_contents_traits() - what is known of the pages of a span
+ * @heap: the heap
+ * @span: a span that was carved, all of it backed, and not handed out yet
+ *
+ * Context: any; the caller holds the heap's lock. O(granules).
+ * Return: SPAN_TRAIT_*.
+ */
+u8 span_contents_traits(const struct span_heap *heap, const struct span *span)
+{
+	unsigned long first = span_first_granule(heap, span);
+	unsigned long last = span_last_granule(heap, span), index;
+	u8 traits = SPAN_TRAIT_ZERO;
+
+	for (index = first; index <= last; index++) {
+		unsigned long page = index << heap->granule_order;
+		u32 from = max(span->node.base, page) - page;
+
+		if (from < span_granule_at(&heap->arenas, index)->zero_from)
+			traits = 0;
+	}
+	return traits | span_contents_contig(heap, span);
+}
+
+/**
+ * span_contents_hand_out() - take note that pages are handed out
+ * @heap: a heap that does not wipe
+ * @base: first page of a run that was carved
+ * @end: page after its last
+ *
+ * Context: any; the caller holds the heap's lock. O(granules).
+ */
+void span_contents_hand_out(struct span_heap *heap, unsigned long base, unsigned long end)
+{
+	unsigned long step = span_heap_granule_pages(heap);
+	unsigned long page = round_down(base, step);
+
+	for (; page < end; page += step) {
+		struct span_granule *granule =
+			span_granule_at(&heap->arenas, page >> heap->granule_order);
+		u32 to = min(end - page, step);
+
+		granule->zero_from = max(granule->zero_from, to);
+	}
+}
+
+/**
+ * span_contents_clear() - zero all pages of a span
+ * @heap: the heap
+ * @span: a span of the caller's
+ *
+ * Context: any but NMI; without the heap's lock, for what leads to the owner of a span to
+ * its pages does not change (arena.c).
+ */
+void span_contents_clear(struct span_heap *heap, const struct span *span)
+{
+	unsigned long last = span_last_granule(heap, span), index;
+
+	for (index = span_first_granule(heap, span); index <= last; index++) {
+		unsigned long page = index << heap->granule_order;
+		u32 from = max(span->node.base, page) - page;
+		u32 to = min(span_end(span) - page, span_heap_granule_pages(heap));
+		struct span_block block;
+
+		span_granule_block(span_granule_at(&heap->arenas, index), &block);
+		fill(heap, &block, from, to, 0);
+	}
 }
 
 /**

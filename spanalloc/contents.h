@@ -68,6 +68,10 @@ bool span_contents_next(struct span_heap *heap, const struct span *claim, bool z
 void span_contents_do(struct span_heap *heap, const struct span_step *step);
 void span_contents_publish(struct span_heap *heap, const struct span *claim, bool zero,
 			   const struct span_opening *opening);
+u8 span_contents_contig(const struct span_heap *heap, const struct span *span);
+u8 span_contents_traits(const struct span_heap *heap, const struct span *span);
+void span_contents_hand_out(struct span_heap *heap, unsigned long base, unsigned long end);
+void span_contents_clear(struct span_heap *heap, const struct span *span);
 bool span_contents_matter(const struct span_heap *heap);
 void span_contents_leave(struct span_heap *heap, const struct span *claim,
 			 unsigned long end, bool may_sleep);

@@ -27,60 +27,84 @@
 
 static struct dentry *top;
 
+/**
+ * struct stats_field - one line of "stats"
+ * @name: the name in struct spanalloc_stats
+ * @offset: where it stands there
+ */
+struct stats_field {
+	const char *name;
+	size_t offset;
+};
+
+#define FIELD(field) { #field, offsetof(struct spanalloc_stats, field) }
+
+static const struct stats_field stats_fields[] = {
+	FIELD(address_pages),
+	FIELD(backed_pages),
+	FIELD(in_use_pages),
+	FIELD(claimed_pages),
+	FIELD(cached_pages),
+	FIELD(quarantined_pages),
+	FIELD(free_pages),
+	FIELD(released_pages),
+	FIELD(idle_pages),
+	FIELD(largest_free_pages),
+	FIELD(free_spans),
+	FIELD(in_use_spans),
+	FIELD(cached_spans),
+	FIELD(metadata_bytes),
+	FIELD(granule_pages),
+	FIELD(arena_pages),
+	FIELD(max_pages),
+	FIELD(allocs),
+	FIELD(allocs_exact),
+	FIELD(allocs_placed),
+	FIELD(frees),
+	FIELD(splits),
+	FIELD(cache_allocs),
+	FIELD(cache_frees),
+	FIELD(cache_refills),
+	FIELD(cache_flushes),
+	FIELD(fails_limit),
+	FIELD(fails_space),
+	FIELD(fails_memory),
+	FIELD(fails_again),
+	FIELD(splits_in_place),
+	FIELD(merges_in_place),
+	FIELD(tree_inserts),
+	FIELD(tree_erases),
+	FIELD(grows),
+	FIELD(backed),
+	FIELD(backed_scattered),
+	FIELD(backing_races),
+	FIELD(scavenged_pages),
+	FIELD(scavenged_inline_pages),
+	FIELD(scavenged_reclaim_pages),
+	FIELD(scavenge_steps),
+	FIELD(scavenge_ns),
+	FIELD(goal_pages),
+	FIELD(demand_pages),
+	FIELD(kept_pages),
+	FIELD(kept_reused_pages),
+	FIELD(zeroed_pages),
+	FIELD(zero_saved_pages),
+	FIELD(wiped_pages),
+	FIELD(prezeroed_pages),
+	FIELD(repaired),
+	FIELD(poison_broken),
+};
+
 static int stats_show(struct seq_file *m, void *unused)
 {
 	struct spanalloc_stats stats;
+	size_t i;
 
+	BUILD_BUG_ON(ARRAY_SIZE(stats_fields) != sizeof(stats) / sizeof(u64));
 	span_heap_stats(m->private, &stats);
-#define SHOW(field) seq_printf(m, "%-20s %llu\n", #field, stats.field)
-	SHOW(address_pages);
-	SHOW(backed_pages);
-	SHOW(in_use_pages);
-	SHOW(claimed_pages);
-	SHOW(quarantined_pages);
-	SHOW(free_pages);
-	SHOW(released_pages);
-	SHOW(idle_pages);
-	SHOW(largest_free_pages);
-	SHOW(free_spans);
-	SHOW(in_use_spans);
-	SHOW(metadata_bytes);
-	SHOW(granule_pages);
-	SHOW(arena_pages);
-	SHOW(max_pages);
-	SHOW(allocs);
-	SHOW(allocs_exact);
-	SHOW(allocs_placed);
-	SHOW(frees);
-	SHOW(splits);
-	SHOW(fails_limit);
-	SHOW(fails_space);
-	SHOW(fails_memory);
-	SHOW(fails_again);
-	SHOW(splits_in_place);
-	SHOW(merges_in_place);
-	SHOW(tree_inserts);
-	SHOW(tree_erases);
-	SHOW(grows);
-	SHOW(backed);
-	SHOW(backed_scattered);
-	SHOW(backing_races);
-	SHOW(scavenged_pages);
-	SHOW(scavenged_inline_pages);
-	SHOW(scavenged_reclaim_pages);
-	SHOW(scavenge_steps);
-	SHOW(scavenge_ns);
-	SHOW(goal_pages);
-	SHOW(demand_pages);
-	SHOW(kept_pages);
-	SHOW(kept_reused_pages);
-	SHOW(zeroed_pages);
-	SHOW(zero_saved_pages);
-	SHOW(wiped_pages);
-	SHOW(prezeroed_pages);
-	SHOW(repaired);
-	SHOW(poison_broken);
-#undef SHOW
+	for (i = 0; i < ARRAY_SIZE(stats_fields); i++)
+		seq_printf(m, "%-20s %llu\n", stats_fields[i].name,
+			   *(u64 *)((char *)&stats + stats_fields[i].offset));
 	seq_printf(m, "%-20s %u\n", "fragmentation_permille",
 		   spanalloc_fragmentation(&stats));
 	return 0;

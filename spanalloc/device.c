@@ -170,7 +170,7 @@ int span_device_init(struct span_heap *heap)
 	BUILD_BUG_ON(sizeof(struct spanalloc_query) != SPANALLOC_QUERY_SIZE_VER0);
 	BUILD_BUG_ON(offsetof(struct spanalloc_heap_stats, scavenged_inline_pages) !=
 		     SPANALLOC_STATS_SIZE_VER0);
-	BUILD_BUG_ON(sizeof(struct spanalloc_heap_stats) != SPANALLOC_STATS_SIZE_VER1);
+	BUILD_BUG_ON(sizeof(struct spanalloc_heap_stats) != SPANALLOC_STATS_SIZE_VER2);
 	BUILD_BUG_ON(sizeof(struct spanalloc_trim) != SPANALLOC_TRIM_SIZE_VER0);
 	BUILD_BUG_ON(sizeof(struct spanalloc_split) != SPANALLOC_SPLIT_SIZE_VER0);
 	BUILD_BUG_ON(sizeof(struct spanalloc_file) != SPANALLOC_FILE_SIZE_VER0);

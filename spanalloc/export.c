@@ -43,8 +43,8 @@
  *
  * So the reservation lock cannot protect the list of mappings; each export has a mutex
  * that nests in it, with nothing inside. Memory is asked for under the reservation lock,
- * which the core allows, before the mutex is taken. The heap's lock is taken inside
- * span_heap_run(), under either of the core's.
+ * which the core allows, before the mutex is taken. The heap's lock may be taken under
+ * either of the core's, where a reference on the buffer ends.
  */
 
 #include <linux/dma-buf.h>

@@ -13,7 +13,8 @@
  * coalescing move the borders (space.c); allocation claims, backs and publishes
  * (claim.c); free pages may have to be zero or poisoned (contents.c); scavenging
  * takes memory away from free spans (scavenge.c), upkeep makes it better (upkeep.c);
- * statistics, walks and the check read all that (inspect.c).
+ * statistics, walks and the check read all that (inspect.c). Small spans are mostly freed
+ * to, and allocated from, per-CPU caches (cache.c), which all this knows as spans in use.
  *
  * The one rule: the tree, the span map, the granule table and the counters
  * change only under the heap's lock; only calls to the buddy allocator, zeroing
@@ -22,8 +23,8 @@
  * Locking: one spinlock for each heap, taken with interrupts off, so that
  * GFP_ATOMIC allocation and freeing are legal in hard interrupts, never in NMI.
  * On PREEMPT_RT a spinlock sleeps: there, task context only. Nothing is held
- * while it is taken but what the callers hold: mmap_lock, then the lock of an
- * open file, then this one.
+ * while it is taken but the lock of a per-CPU cache, if that is emptied (cache.c), and
+ * what the callers hold: mmap_lock, then the lock of an open file, then this one.
  *
  * Complexity: allocating and freeing a span among F free ones is O(log F), plus
  * one step for each granule it touches, plus zeroing where that is asked for; with
@@ -44,10 +45,12 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/random.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "cache.h"
 #include "contents.h"
 #include "space.h"
 
@@ -128,7 +131,13 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	heap->arenas.shift = ilog2(attr->arena_pages);
 	heap->arenas.granule_order = attr->granule_order;
 	prandom_seed_state(&heap->rnd, attr->tree_seed ? : get_random_u64());
-	return heap;
+	/* Where free memory has to be something, or nothing may be idle, nothing is parked. */
+	if (attr->cache_pages && !heap->account && !heap->wipe && !heap->poison)
+		err = span_cache_create(heap, attr->cache_pages);
+	if (!err)
+		return heap;
+	kfree(heap);
+	return ERR_PTR(err);
 }
 
 /* Report the spans that are left. */
@@ -190,7 +199,7 @@ static void give_unheld(struct span_heap *heap)
 
 static void delete_tables(struct span_heap *heap)
 {
-	unsigned long page = 0, i;
+	unsigned long page = 0;
 	struct span *span;
 
 	while ((span = span_map_after(&heap->arenas, page))) {
@@ -198,9 +207,7 @@ static void delete_tables(struct span_heap *heap)
 		span_delete(span);
 		cond_resched();
 	}
-	for (i = 0; i < heap->arenas.narenas; i++)
-		span_arena_delete(heap->arenas.dir[i]);
-	kvfree(heap->arenas.dir);
+	span_arenas_delete(&heap->arenas);
 }
 
 /**
@@ -221,6 +228,7 @@ unsigned long span_heap_destroy(struct span_heap *heap)
 		pr_err("spanalloc: heap %s is damaged; its memory is lost\n", heap->name);
 		leaked = heap->in_use_pages + heap->claimed_pages + heap->quarantined_pages;
 	} else {
+		span_cache_destroy(heap);
 		leaked = report_leaks(heap);
 		give_unheld(heap);
 		delete_tables(heap);
@@ -229,20 +237,37 @@ unsigned long span_heap_destroy(struct span_heap *heap)
 	return leaked;
 }
 
+/**
+ * span_heap_owns() - is a span one of a heap's?
+ * @heap: the heap
+ * @span: a span that somebody says is his
+ *
+ * Context: any; takes no lock. A stranger may claim any page: what is below the end that is
+ * read is there to be looked at, as for a lookup (arena.c).
+ * Return: true if the heap's map leads to it.
+ */
+bool span_heap_owns(const struct span_heap *heap, const struct span *span)
+{
+	unsigned long base = span->node.base;
+
+	/* Pairs with span_arenas_set_end(). */
+	return base < smp_load_acquire(&heap->arenas.npages) &&
+	       READ_ONCE(*span_map_slot(&heap->arenas, base)) == span;
+}
+
 /* Is this a span that its owner may free, split or give up? */
 static int check_owned(struct span_heap *heap, const struct span *span, bool quarantined)
 {
 	if (heap->damaged)
 		return -EIO;
-	if (span->node.base >= heap->arenas.npages ||
-	    *span_map_slot(&heap->arenas, span->node.base) != span) {
+	if (!span_heap_owns(heap, span)) {
 		WARN_ONCE(1, "spanalloc: heap %s: not a span of this heap\n", heap->name);
 		return -EINVAL;
 	}
-	if (span->state != SPAN_IN_USE &&
-	    !(quarantined && span->state == SPAN_QUARANTINED)) {
+	if (span_state(span) != SPAN_IN_USE &&
+	    !(quarantined && span_state(span) == SPAN_QUARANTINED)) {
 		WARN_ONCE(1, "spanalloc: heap %s: span at %lu is %s, not in use\n",
-			  heap->name, span->node.base, span_state_name(span->state));
+			  heap->name, span->node.base, span_state_name(span_state(span)));
 		return -EINVAL;
 	}
 	if (span_end(span) > heap->arenas.npages ||
@@ -285,7 +310,8 @@ static void claim_back(struct span_heap *heap, struct span *span)
 	span_map_retract(&heap->arenas, span);
 }
 
-static int free_span(struct span_heap *heap, struct span *span, bool may_sleep)
+/* What no cache takes. Not inline: whoever finds room in a cache needs no such frame. */
+static noinline int free_to_tree(struct span_heap *heap, struct span *span, bool may_sleep)
 {
 	struct span_spares unused = { };
 	unsigned long irqflags, end = 0;
@@ -320,6 +346,25 @@ static int free_span(struct span_heap *heap, struct span *span, bool may_sleep)
 }
 
 /**
+ * span_heap_give_up() - take a span from its owner, for a batch of them
+ * @heap: the heap
+ * @span: a span in use; to be released with span_batch_release() before the lock is dropped
+ *
+ * Context: any; the caller holds the heap's lock.
+ * Return: 0; errors of span_heap_free(), also for a span that was given up already.
+ */
+int span_heap_give_up(struct span_heap *heap, struct span *span)
+{
+	int err = check_unviewed(heap, span, false);
+
+	if (err)
+		return err;
+	span->state = SPAN_CLAIMED;
+	heap->stat.frees++;
+	return 0;
+}
+
+/**
  * span_heap_free() - give a span back
  * @heap: the heap
  * @span: a span in use or quarantined; gone after this call
@@ -338,7 +383,7 @@ static int free_span(struct span_heap *heap, struct span *span, bool may_sleep)
  */
 int span_heap_free(struct span_heap *heap, struct span *span)
 {
-	return free_span(heap, span, false);
+	return span_cache_free(heap, span) ? 0 : free_to_tree(heap, span, false);
 }
 
 /**
@@ -355,7 +400,7 @@ int span_heap_free(struct span_heap *heap, struct span *span)
 int span_heap_free_slowly(struct span_heap *heap, struct span *span)
 {
 	might_sleep();
-	return free_span(heap, span, true);
+	return span_cache_free(heap, span) ? 0 : free_to_tree(heap, span, true);
 }
 
 /**
@@ -390,6 +435,7 @@ struct span *span_heap_split(struct span_heap *heap, struct span *span,
 		upper->node.base = span->node.base + npages;
 		upper->node.npages = span->node.npages - npages;
 		upper->state = SPAN_IN_USE;
+		upper->traits = span->traits;
 		upper->owner = span->owner;
 		upper->caller = span->caller;
 		span->node.npages = npages;
@@ -492,19 +538,18 @@ int span_heap_view_end(struct span_heap *heap, struct span *span)
  * Means something only to who owns the span: anybody else's may be gone when the
  * call returns. Claimed and quarantined spans are not found.
  *
- * Context: any but NMI; without the heap's lock. O(1).
+ * Context: any; takes no lock. O(1).
  * Return: the span, or NULL.
  */
 struct span *span_heap_lookup(struct span_heap *heap, unsigned long page)
 {
-	unsigned long irqflags;
 	struct span *span;
 
-	spin_lock_irqsave(&heap->lock, irqflags);
+	rcu_read_lock();
 	span = span_map_lookup(&heap->arenas, page);
-	if (span && span->state != SPAN_IN_USE)
+	if (span && span_state(span) != SPAN_IN_USE)
 		span = NULL;
-	spin_unlock_irqrestore(&heap->lock, irqflags);
+	rcu_read_unlock();
 	return span;
 }
 
@@ -517,11 +562,10 @@ struct span *span_heap_lookup(struct span_heap *heap, unsigned long page)
  *          the span; 0 if @index is beyond its end
  *
  * Runs are not followed across granules, even where two blocks happen to be
- * neighbours in memory. The memory stays while the caller has the span, so the
- * result can be used without the lock; that is taken only because the directory
- * of arenas moves when the heap grows.
+ * neighbours in memory. The memory stays while the caller has the span, and so does
+ * what leads to it (arena.c).
  *
- * Context: any but NMI; without the heap's lock. O(1).
+ * Context: any; takes no lock. O(1).
  * Return: the first page of the run, or NULL if @index is beyond the end or, in a heap
  * that is damaged, a page has no memory.
  */
@@ -532,18 +576,15 @@ struct page *span_heap_run(struct span_heap *heap, const struct span *span,
 	unsigned long page = span->node.base + index;
 	struct span_granule *granule;
 	struct page *first = NULL;
-	unsigned long irqflags;
 
 	*npages = 0;
 	if (index >= span->node.npages)
 		return NULL;
-	spin_lock_irqsave(&heap->lock, irqflags);
 	granule = span_granule_at(&heap->arenas, page >> heap->granule_order);
 	if (span_granule_backed(granule)) {
 		first = span_granule_page(granule, page & (step - 1));
 		*npages = granule->scattered ? 1 :
 			  min(round_up(page + 1, step), span_end(span)) - page;
 	}
-	spin_unlock_irqrestore(&heap->lock, irqflags);
 	return first;
 }

@@ -7,6 +7,7 @@
 #define _SPANALLOC_HEAP_H
 
 #include <linux/atomic.h>
+#include <linux/cache.h>
 #include <linux/list.h>
 #include <linux/prandom.h>
 #include <linux/spanalloc.h>
@@ -20,6 +21,7 @@
 #include "treap.h"
 
 struct dentry;
+struct span_cache;
 
 /* What is taken over from a caller's flags: no zone, zeroing or accounting bits. */
 #define SPAN_GFP_MASK	(GFP_KERNEL | GFP_ATOMIC | __GFP_NORETRY | \
@@ -44,8 +46,8 @@ struct span_policy {
  * struct span_keeper_ops - what a heap's scavenger needs of its surroundings
  * @now: a clock in ns that never goes back. Called with or without the heap's lock
  * @wake: have span_scavenger_step() called in @delay ns, or sooner if that was agreed
- *        upon before. Called without the heap's lock, wherever the heap's users may
- *        free
+ *        upon before. Called without the heap's lock, though perhaps with that of a
+ *        per-CPU cache, wherever the heap's users may free
  * @idle: the heap's idle pages went up by @npages, or down. Called with the
  *        heap's lock held
  *
@@ -85,15 +87,24 @@ struct span_keeper_ops {
  * @drain_priv: handed to @drain
  * @list: for the registry of heaps (registry's lock)
  * @debugfs: directory of the heap (set once, before the heap is used)
+ * @caches: per-CPU caches, or NULL (invariant after create). This and what follows up to @lock
+ *          is what cached allocation and freeing and lookups read: seldom changed, and in a
+ *          cache line that nobody writes who takes @lock
+ * @cache_pages: pages that each CPU may park in its cache (invariant after create)
+ * @caches_watched: the scavenger looks at the caches, or need not: no cache has been filled
+ *                  since they were all empty. Set and cleared without the lock (cache.c)
+ * @damaged: an invariant was found broken; the heap refuses further work (set once, with the
+ *           lock; readable without it)
+ * @arenas: span map and granule table (with the lock; readable without it where arena.c says
+ *          so)
  * @lock: protects everything below. Taken with interrupts off: allocation with
  *        GFP_ATOMIC and freeing are legal in hard interrupts
  * @treap: the free spans
- * @arenas: span map and granule table
  * @rnd: generator of tree priorities
- * @in_use_pages: pages of spans in use
+ * @in_use_pages: pages of spans in use and cached
  * @claimed_pages: pages of claimed spans
  * @quarantined_pages: pages of quarantined spans
- * @in_use_spans: number of spans in use
+ * @in_use_spans: number of spans in use and cached
  * @backed_granules: granules that are backed
  * @scattered_granules: of these, those made of single pages
  * @policy: how much idle memory is kept
@@ -110,7 +121,7 @@ struct span_keeper_ops {
  * @changes: goes up with every change, so that a check in batches can tell
  *           whether its sums mean anything
  * @forgotten: what free pages contain is not the heap's to change any more
- * @damaged: an invariant was found broken; the heap refuses further work
+ * @caches_look: when the scavenger looks at the caches next
  * @stat: operation counts for the snapshot; only the counts in it are used
  */
 struct span_heap {
@@ -132,9 +143,14 @@ struct span_heap {
 	struct list_head list;
 	struct dentry *debugfs;
 
-	spinlock_t lock;	/* protects all that follows */
-	struct span_treap treap;
+	struct span_cache __percpu *caches ____cacheline_aligned_in_smp;
+	unsigned long cache_pages;
+	bool caches_watched;
+	bool damaged;
 	struct span_arenas arenas;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;	/* protects all that follows */
+	struct span_treap treap;
 	struct rnd_state rnd;
 	unsigned long in_use_pages;
 	unsigned long claimed_pages;
@@ -154,7 +170,7 @@ struct span_heap {
 	bool tend;
 	u64 changes;
 	bool forgotten;
-	bool damaged;
+	u64 caches_look;
 	struct spanalloc_stats stat;
 };
 
@@ -246,6 +262,7 @@ int span_request_check(const struct span_heap *heap, const struct span_request *
 struct span *span_heap_alloc(struct span_heap *heap,
 			     const struct span_request *request);
 int span_heap_free(struct span_heap *heap, struct span *span);
+bool span_heap_owns(const struct span_heap *heap, const struct span *span);
 int span_heap_free_slowly(struct span_heap *heap, struct span *span);
 struct span *span_heap_split(struct span_heap *heap, struct span *span,
 			     unsigned long npages, gfp_t gfp);
@@ -255,6 +272,16 @@ int span_heap_view_end(struct span_heap *heap, struct span *span);
 struct span *span_heap_lookup(struct span_heap *heap, unsigned long page);
 struct page *span_heap_run(struct span_heap *heap, const struct span *span,
 			   unsigned long index, unsigned long *npages);
+
+/* bulk.c: many spans at once */
+long span_heap_alloc_bulk(struct span_heap *heap, const struct span_request *request,
+			  unsigned long n, struct span **span);
+int span_heap_free_bulk(struct span_heap *heap, unsigned long n, struct span **span);
+
+/* cache.c: what is parked for a CPU */
+unsigned long span_cache_npages(const struct span_heap *heap);
+unsigned long span_cache_drain(struct span_heap *heap);
+unsigned long span_cache_drain_cpu(struct span_heap *heap, int cpu);
 
 /* contents.c: what free pages contain */
 void span_heap_forget_contents(struct span_heap *heap);
@@ -278,6 +305,7 @@ int span_scavenger_check_policy(const struct span_policy *policy);
 void span_scavenger_set_policy(struct span_heap *heap, const struct span_policy *policy);
 u64 span_scavenger_step(struct span_heap *heap);
 void span_scavenger_before_take(struct span_heap *heap);
+void span_scavenger_watch_caches(struct span_heap *heap);
 unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npages);
 unsigned long span_scavenger_purge(struct span_heap *heap);
 

@@ -6,7 +6,9 @@
 /**
  * DOC: Inspection
  *
- * The statistics are exact: one hold of the lock, and everything is a counter.
+ * The statistics are exact: one hold of the lock, and everything is a counter. What is in
+ * per-CPU caches is summed up while they are in use: a span that moves from one to another
+ * meanwhile is counted twice, or as in use.
  *
  * Walks go by address. On a heap at work the lock is dropped after a bounded
  * number of spans, and the walk goes on at the address where it stopped,
@@ -26,6 +28,7 @@
 #include <linux/kernel.h>
 #include <linux/sched.h>
 
+#include "cache.h"
 #include "space.h"
 
 /**
@@ -39,16 +42,21 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 {
 	const struct span_treap_node *root;
 	unsigned long irqflags, idle;
+	struct span_cache_sums cached;
 	struct span_goal goal;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
+	span_cache_sum(heap, &cached);
 	goal = span_heap_goal(heap);
 	idle = span_heap_idle_pages(heap);
 	*stats = heap->stat;
 	root = rb_entry_safe(heap->treap.root.rb_node, struct span_treap_node, rb);
 	stats->address_pages = heap->arenas.npages;
 	stats->backed_pages = heap->backed_granules << heap->granule_order;
-	stats->in_use_pages = heap->in_use_pages;
+	cached.npages = min(cached.npages, heap->in_use_pages);
+	cached.nspans = min(cached.nspans, heap->in_use_spans);
+	stats->in_use_pages = heap->in_use_pages - cached.npages;
+	stats->cached_pages = cached.npages;
 	stats->claimed_pages = heap->claimed_pages;
 	stats->quarantined_pages = heap->quarantined_pages;
 	stats->free_pages = heap->treap.npages;
@@ -56,7 +64,16 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 	stats->idle_pages = idle;
 	stats->largest_free_pages = root ? root->subtree_max : 0;
 	stats->free_spans = heap->treap.nspans;
-	stats->in_use_spans = heap->in_use_spans;
+	stats->in_use_spans = heap->in_use_spans - cached.nspans;
+	stats->cached_spans = cached.nspans;
+	stats->allocs += cached.allocs;
+	stats->frees += cached.frees;
+	stats->cache_allocs = cached.allocs;
+	stats->cache_frees = cached.frees;
+	stats->cache_refills = cached.refills;
+	stats->cache_flushes = cached.flushes;
+	stats->zeroed_pages += cached.zeroed_pages;
+	stats->zero_saved_pages += cached.zero_saved_pages;
 	stats->metadata_bytes = sizeof(*heap) + span_arenas_bytes(&heap->arenas) +
 				(heap->scattered_granules << heap->granule_order) *
 				sizeof(struct page *);
@@ -127,10 +144,10 @@ bool span_heap_next_span(struct span_heap *heap, unsigned long page,
 			.npages = span->node.npages,
 			.nreleased = span_tally_run(&heap->arenas, span->node.base,
 						    span_end(span), 0, 0).nreleased,
-			.state = span->state,
+			.state = span_state(span),
 			.views = span->views,
-			.owner = span->owner,
-			.caller = span->caller,
+			.owner = READ_ONCE(span->owner),
+			.caller = READ_ONCE(span->caller),
 		};
 	spin_unlock_irqrestore(&heap->lock, irqflags);
 	return span;
@@ -146,12 +163,12 @@ bool span_heap_next_span(struct span_heap *heap, unsigned long page,
  * @every_slot: read the slots of all pages
  * @before: the span below the one that is visited
  * @claimed: pages of claimed spans
- * @in_use: pages of spans in use
+ * @in_use: pages of spans in use and cached
  * @quarantined: pages of quarantined spans
  * @free: pages of free spans
  * @released: released pages that free spans count
  * @idle: idle granules that free spans count
- * @in_use_spans: spans in use
+ * @in_use_spans: spans in use and cached
  * @backed: backed granules
  * @scattered: of these, those made of single pages
  */
@@ -185,7 +202,7 @@ static enum span_invariant check_free(struct walk *walk, struct span *span)
 	walk->free += span->node.npages;
 	walk->released += span->node.nreleased;
 	walk->idle += span->node.ngranules_idle;
-	if (walk->before && walk->before->state == SPAN_FREE)
+	if (walk->before && span_state(walk->before) == SPAN_FREE)
 		return SPAN_INV_COALESCED;
 	if (tally.nreleased != span->node.nreleased ||
 	    tally.ngranules_idle != span->node.ngranules_idle)
@@ -196,15 +213,16 @@ static enum span_invariant check_free(struct walk *walk, struct span *span)
 static enum span_invariant check_held(struct walk *walk, struct span *span)
 {
 	struct span_tally tally;
+	u8 state = span_state(span);
 
-	if (span->state == SPAN_CLAIMED) {
+	if (state == SPAN_CLAIMED) {
 		walk->claimed += span->node.npages;
 		return SPAN_INV_NONE;
 	}
-	if (span->state == SPAN_IN_USE) {
+	if (state == SPAN_IN_USE || state == SPAN_CACHED) {
 		walk->in_use += span->node.npages;
 		walk->in_use_spans++;
-	} else if (span->state == SPAN_QUARANTINED) {
+	} else if (state == SPAN_QUARANTINED) {
 		walk->quarantined += span->node.npages;
 	} else {
 		return SPAN_INV_MAP;
@@ -218,8 +236,8 @@ static bool slot_is_right(struct walk *walk, struct span *span, unsigned long pa
 {
 	struct span_arenas *arenas = &walk->heap->arenas;
 	unsigned long step = span_heap_granule_pages(walk->heap);
-	bool held = span->state != SPAN_FREE;
-	bool started = held && span->state != SPAN_CLAIMED;
+	bool held = span_state(span) != SPAN_FREE;
+	bool started = held && span_state(span) != SPAN_CLAIMED;
 	bool first = page == span->node.base, last = page == span_end(span) - 1;
 	bool slot = first || last || (held && !(page & (step - 1)));
 
@@ -270,12 +288,12 @@ static enum span_invariant check_span(struct walk *walk, struct span *span)
 	if (!span->node.npages || span_end(span) > walk->heap->arenas.npages ||
 	    span->node.base != walk->page)
 		return SPAN_INV_OVERLAP;
-	if (span->views && span->state != SPAN_IN_USE)
+	if (span->views && span_state(span) != SPAN_IN_USE)
 		return SPAN_INV_VIEWS;
 	broken = check_map(walk, span);
 	if (broken)
 		return broken;
-	return span->state == SPAN_FREE ? check_free(walk, span) : check_held(walk, span);
+	return span_state(span) == SPAN_FREE ? check_free(walk, span) : check_held(walk, span);
 }
 
 static bool sums_differ(const struct walk *walk)

@@ -20,6 +20,8 @@
  * - an OOM notifier: before the system kills a task for want of memory, all that
  *   is idle goes back. The shrinker should have seen to that; but it is asked for a
  *   share at a time, and it may have found the lock taken each time;
+ * - an instance of a CPU hotplug state: what a CPU that is gone had parked in its cache
+ *   (cache.c) goes back to the tree;
  * - a memory notifier: before memory is taken offline, all that is idle goes back,
  *   for some of it may be what is to go. (Memory in use cannot be moved.)
  *
@@ -35,6 +37,7 @@
  * be taken where memory is reclaimed, not only when that first happens.
  */
 
+#include <linux/cpuhotplug.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
@@ -65,6 +68,7 @@
  * @shrinker: gives back when the system reclaims (invariant)
  * @oom: gives back before a task is killed (invariant)
  * @memory: gives back before memory goes offline (invariant)
+ * @cpu: links keepers that hear of CPUs that go offline (the CPU hotplug state's lock)
  * @nid: the node that idle pages are accounted to (invariant)
  */
 struct span_keeper {
@@ -73,10 +77,12 @@ struct span_keeper {
 	struct shrinker *shrinker;
 	struct notifier_block oom;
 	struct notifier_block memory;
+	struct hlist_node cpu;
 	int nid;
 };
 
 static struct workqueue_struct *keeper_queue;
+static enum cpuhp_state keeper_cpu_state;
 
 static u64 keeper_now(void *priv)
 {
@@ -128,6 +134,8 @@ static unsigned long keeper_count(struct shrinker *shrinker, struct shrink_contr
 	unsigned long npages = READ_ONCE(keeper->heap->idle_told) <<
 			       keeper->heap->granule_order;
 
+	/* What is parked keeps granules from being idle. */
+	npages += span_cache_npages(keeper->heap);
 	return npages ? : SHRINK_EMPTY;
 }
 
@@ -159,6 +167,14 @@ static int keeper_memory(struct notifier_block *notifier, unsigned long action, 
 	if (action == MEM_GOING_OFFLINE)
 		span_scavenger_purge(keeper->heap);
 	return NOTIFY_OK;
+}
+
+static int keeper_cpu_dead(unsigned int cpu, struct hlist_node *node)
+{
+	struct span_keeper *keeper = hlist_entry(node, struct span_keeper, cpu);
+
+	span_cache_drain_cpu(keeper->heap, cpu);
+	return 0;
 }
 
 static void teach_lockdep(struct span_heap *heap)
@@ -213,11 +229,16 @@ int span_keeper_add(struct span_heap *heap)
 	err = register_memory_notifier(&keeper->memory);
 	if (err)
 		goto unregister_oom;
-	err = span_shrinker_register(keeper->shrinker, heap->name);
+	err = cpuhp_state_add_instance_nocalls(keeper_cpu_state, &keeper->cpu);
 	if (err)
 		goto unregister_memory;
+	err = span_shrinker_register(keeper->shrinker, heap->name);
+	if (err)
+		goto forget_cpus;
 	return 0;
 
+forget_cpus:
+	cpuhp_state_remove_instance_nocalls(keeper_cpu_state, &keeper->cpu);
 unregister_memory:
 	unregister_memory_notifier(&keeper->memory);
 unregister_oom:
@@ -240,6 +261,7 @@ void span_keeper_remove(struct span_heap *heap)
 {
 	struct span_keeper *keeper = heap->keeper_priv;
 
+	cpuhp_state_remove_instance_nocalls(keeper_cpu_state, &keeper->cpu);
 	unregister_memory_notifier(&keeper->memory);
 	unregister_oom_notifier(&keeper->oom);
 	span_shrinker_delete(keeper->shrinker);
@@ -249,23 +271,39 @@ void span_keeper_remove(struct span_heap *heap)
 }
 
 /**
- * span_keeper_init() - make the queue that keepers work on
+ * span_keeper_init() - make what all keepers share
  *
  * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0 or a negative error code.
  */
 int span_keeper_init(void)
 {
+	int state;
+
 	keeper_queue = alloc_workqueue("spanalloc_scavenger", WQ_UNBOUND | WQ_FREEZABLE, 0);
-	return keeper_queue ? 0 : -ENOMEM;
+	if (!keeper_queue)
+		return -ENOMEM;
+	/*
+	 * Of the states that end when the CPU is dead. Who was about to park something there
+	 * when he was moved away may do so after that: the scavenger looks there, too.
+	 */
+	state = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN, "mm/spanalloc:dead", NULL,
+					keeper_cpu_dead);
+	if (state < 0) {
+		destroy_workqueue(keeper_queue);
+		return state;
+	}
+	keeper_cpu_state = state;
+	return 0;
 }
 
 /**
- * span_keeper_exit() - end the queue
+ * span_keeper_exit() - end what all keepers shared
  *
  * Context: may sleep; no heap has a keeper any more.
  */
 void span_keeper_exit(void)
 {
+	cpuhp_remove_multi_state(keeper_cpu_state);
 	destroy_workqueue(keeper_queue);
 }

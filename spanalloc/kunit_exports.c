@@ -45,5 +45,9 @@ SHARE(span_heap_forget_contents);
 SHARE(span_heap_stats);
 SHARE(span_heap_next_span);
 SHARE(span_heap_check);
+SHARE(span_cache_drain);
+SHARE(span_cache_drain_cpu);
+SHARE(span_cache_npages);
+SHARE(span_scavenger_reclaim);
 
 SHARE(span_buddy_backing);

@@ -45,6 +45,11 @@ module_param(prezero, bool, 0444);
 MODULE_PARM_DESC(prezero,
 		 "idle memory of the default heap is cleared in the background, not when it is allocated");
 
+static uint cache_pages = SPANALLOC_CACHE_DEFAULT;
+module_param(cache_pages, uint, 0444);
+MODULE_PARM_DESC(cache_pages,
+		 "pages of freed spans that each CPU may park for the next allocations from the default heap (default: 512); 0: none, and placement is exact first fit");
+
 static int __init span_module_init(void)
 {
 	struct spanalloc_attr attr = {
@@ -54,6 +59,7 @@ static int __init span_module_init(void)
 		.arena_pages = arena_pages,
 		.poison = poison,
 		.prezero = prezero,
+		.cache_pages = cache_pages,
 		.max_pages = max_pages ? : min(totalram_pages() / 2, DEVICE_PAGES_MAX),
 	};
 	struct spanalloc_stats stats;
@@ -63,7 +69,7 @@ static int __init span_module_init(void)
 		pr_err("spanalloc: max_pages is above %lu\n", DEVICE_PAGES_MAX);
 		return -EINVAL;
 	}
-	err = span_cache_init();
+	err = span_objects_init();
 	if (err)
 		return err;
 	err = span_keeper_init();
@@ -91,7 +97,7 @@ exit_debugfs:
 	span_debugfs_exit();
 	span_keeper_exit();
 exit_cache:
-	span_cache_exit();
+	span_objects_exit();
 	return err;
 }
 
@@ -102,7 +108,7 @@ static void __exit span_module_exit(void)
 	span_client_exit();
 	span_debugfs_exit();
 	span_keeper_exit();
-	span_cache_exit();
+	span_objects_exit();
 }
 
 module_init(span_module_init);

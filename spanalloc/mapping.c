@@ -29,7 +29,7 @@
  *
  * Locking: .mmap runs under mmap_lock for writing, .fault under mmap_lock for
  * reading: without .map_pages, newer kernels do not call it under the lock of the VMA
- * alone. Both take the heap's lock inside span_heap_run().
+ * alone. Neither takes the heap's lock: the buffer holds its span.
  * If .mmap fails at once and drops the last reference, that is the end of the buffer
  * under mmap_lock (see buffer.c).
  */

@@ -29,6 +29,7 @@
 #include <linux/kernel.h>
 #include <linux/sched.h>
 
+#include "cache.h"
 #include "contents.h"
 #include "space.h"
 
@@ -219,11 +220,15 @@ bool span_heap_try_release(struct span_heap *heap, unsigned long npages, u64 *co
  * @heap: the heap
  * @npages: see span_heap_release()
  *
+ * The per-CPU caches are drained before.
+ *
  * Context: may sleep; without the heap's lock.
  * Return: number of pages given back.
  */
 unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages)
 {
+	if (npages)
+		span_cache_drain(heap);
 	return span_heap_release(heap, npages, NULL);
 }
 

@@ -28,14 +28,18 @@
  * use now: nothing that passing time could bring the goal down to. A free that
  * makes it so arms it; a step that finds nothing left to do or to wait for disarms
  * it. While only the window stands between idle memory and its release, it steps
- * once an epoch, and so for one window at most.
+ * once an epoch (or CACHES_LOOK_NS, if that is sooner and there are caches), and so for one
+ * window at most.
  *
  * When nothing is above the goal, a step sees to what is idle (upkeep.c), at the same
  * pace. A free arms the scavenger for that as well, if there is anything of that kind.
  *
+ * While spans are parked in per-CPU caches (cache.c), it looks there each CACHES_LOOK_NS, and
+ * drains those that were not used since; it rests when they are all empty.
+ *
  * Nobody looks at the clock while the scavenger sleeps, but who takes a granule, arms
- * it or asks for the statistics. Between two looks the heap keeps all that it has, and at most the share
- * of it is idle; so what the window does not know of that time hardly matters.
+ * it or asks for the statistics. Between two looks the heap keeps all that it has, and at
+ * most the share of it is idle; so what the window does not know of that time hardly matters.
  *
  * What this saves is counted: idle memory above the share that is needed again would have
  * been given back and taken again by a heap that keeps no more than that.
@@ -58,6 +62,7 @@
 #include <linux/sched.h>
 #include <linux/time64.h>
 
+#include "cache.h"
 #include "space.h"
 
 /* Granules that one step gives back at most, and what an allocation does. */
@@ -69,6 +74,9 @@
 
 /* Keeps products with it far from overflow. */
 #define RETAIN_PERCENT_MAX	1000000
+
+/* How often the per-CPU caches are looked at. */
+#define CACHES_LOOK_NS		((u64)2 * NSEC_PER_SEC)
 
 /* A batch that was preempted looks expensive; none counts for more than this. */
 #define SCAVENGE_SPENT_MAX	(100 * NSEC_PER_MSEC)
@@ -120,6 +128,13 @@ static bool tends(const struct span_heap *heap)
 	return heap->tend && heap->treap.ngranules_idle && !heap->damaged && !heap->account;
 }
 
+/* Are there spans in per-CPU caches that somebody should look at? */
+static bool parks(const struct span_heap *heap)
+{
+	return READ_ONCE(heap->caches_watched) && heap->caches && !heap->damaged &&
+	       heap->policy.retain_percent >= 0;
+}
+
 /*
  * An eager heap keeps no more than the share, and gives back the rest at once. It takes what
  * we take; what it lacks then was saved.
@@ -134,6 +149,12 @@ static void count_saved(struct span_heap *heap)
 	heap->eager_taken = heap->stat.backed;
 }
 
+/* Who sleeps for @delay ns sees to it that caches are looked at in time. */
+static u64 look_in_time(const struct span_heap *heap, u64 delay)
+{
+	return heap->caches ? min(delay, CACHES_LOOK_NS) : delay;
+}
+
 /*
  * Take note of what changed. Where that arms the scavenger, what was before has lasted
  * until now. Returns the delay after which to wake it, or SPAN_SCAVENGER_REST. Since the
@@ -143,10 +164,13 @@ static u64 settle(struct span_heap *heap)
 {
 	unsigned long idle = heap->treap.ngranules_idle;
 	long delta = idle - heap->idle_told;
-	bool arm = heap->keeper && !heap->armed && delta >= 0 && (is_due(heap) || tends(heap));
+	bool work = delta >= 0 && (is_due(heap) || tends(heap));
+	bool arm = heap->keeper && !heap->armed && (work || parks(heap));
 
 	if (arm) {
 		heap->armed = true;
+		if (parks(heap))
+			heap->caches_look = heap->keeper->now(heap->keeper_priv) + CACHES_LOOK_NS;
 		span_heap_goal(heap);
 	}
 	span_demand_note(&heap->demand, span_heap_used(heap), span_heap_needed(heap));
@@ -155,7 +179,9 @@ static u64 settle(struct span_heap *heap)
 		WRITE_ONCE(heap->idle_told, idle);
 		heap->keeper->idle(heap->keeper_priv, delta * (1L << heap->granule_order));
 	}
-	return arm ? heap->demand.epoch_ns : SPAN_SCAVENGER_REST;
+	if (!arm)
+		return SPAN_SCAVENGER_REST;
+	return work ? look_in_time(heap, heap->demand.epoch_ns) : CACHES_LOOK_NS;
 }
 
 /**
@@ -273,12 +299,52 @@ static u64 wait_or_rest(struct span_heap *heap)
 {
 	const struct span_demand *demand = &heap->demand;
 	u64 now = heap->keeper->now(heap->keeper_priv);
-	u64 next = demand->began + demand->epoch_ns;
+	bool wait = is_due(heap) || (demand->epoch_ns && !span_demand_is_steady(demand));
+	u64 next = wait ? demand->began + demand->epoch_ns : heap->caches_look;
 
-	heap->armed = is_due(heap) || (demand->epoch_ns && !span_demand_is_steady(demand));
+	heap->armed = wait || parks(heap);
 	if (!heap->armed)
 		return SPAN_SCAVENGER_REST;
-	return next > now ? next - now : 1;
+	return look_in_time(heap, next > now ? next - now : 1);
+}
+
+/**
+ * span_scavenger_watch_caches() - have the per-CPU caches looked at
+ * @heap: a heap with caches, one of which has been filled
+ *
+ * A heap without a keeper has nobody who would look, nor one that retains all.
+ *
+ * Context: any but NMI; without the heap's lock.
+ */
+void span_scavenger_watch_caches(struct span_heap *heap)
+{
+	unsigned long irqflags;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	WRITE_ONCE(heap->caches_watched, true);
+	span_heap_unlock(heap, irqflags);
+}
+
+/*
+ * Look at the per-CPU caches if it is time. Whoever parks a span in a cache after that was
+ * looked at sees that nobody watches, and says so.
+ */
+static void look_at_caches(struct span_heap *heap)
+{
+	u64 now = heap->keeper->now(heap->keeper_priv);
+	unsigned long irqflags;
+	bool look;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	look = parks(heap) && now >= heap->caches_look;
+	if (look)
+		heap->caches_look = now + CACHES_LOOK_NS;
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	if (!look)
+		return;
+	WRITE_ONCE(heap->caches_watched, false);
+	if (span_cache_age(heap))
+		WRITE_ONCE(heap->caches_watched, true);
 }
 
 /*
@@ -323,6 +389,7 @@ u64 span_scavenger_step(struct span_heap *heap)
 	unsigned long irqflags;
 	bool tending = false;
 
+	look_at_caches(heap);
 	spin_lock_irqsave(&heap->lock, irqflags);
 	goal = span_heap_goal(heap);
 	idle = span_heap_idle_pages(heap);
@@ -389,9 +456,10 @@ void span_scavenger_before_take(struct span_heap *heap)
 unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npages)
 {
 	unsigned long done;
-	bool whole = span_heap_try_release(heap, npages,
-					   &heap->stat.scavenged_reclaim_pages, &done);
+	bool whole;
 
+	span_cache_try_drain(heap, true);
+	whole = span_heap_try_release(heap, npages, &heap->stat.scavenged_reclaim_pages, &done);
 	return done || whole ? done : ULONG_MAX;
 }
 
@@ -404,5 +472,6 @@ unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npage
  */
 unsigned long span_scavenger_purge(struct span_heap *heap)
 {
+	span_cache_drain(heap);
 	return span_heap_release(heap, ~0UL, &heap->stat.scavenged_reclaim_pages);
 }

@@ -66,7 +66,7 @@ void span_heap_damage(struct span_heap *heap, const char *what)
 {
 	if (heap->damaged)
 		return;
-	heap->damaged = true;
+	WRITE_ONCE(heap->damaged, true);
 	__module_get(THIS_MODULE);
 	pr_err("spanalloc: heap %s is damaged: %s\n", heap->name, what);
 	WARN_ONCE(1, "spanalloc: a heap is damaged\n");
@@ -229,7 +229,7 @@ struct span *span_space_carve(struct span_heap *heap, struct span *from,
 
 static struct span *if_free(struct span *span)
 {
-	return span && span->state == SPAN_FREE ? span : NULL;
+	return span && span_state(span) == SPAN_FREE ? span : NULL;
 }
 
 /* Add a free neighbour to @whole, which it touches. */
@@ -313,7 +313,7 @@ static void lose_released(struct span_treap_node *node, void *arg)
 static void backed_under(struct span_heap *heap, struct span *span,
 			 unsigned long npages)
 {
-	if (span->state == SPAN_FREE)
+	if (span_state(span) == SPAN_FREE)
 		span_treap_mutate(&heap->treap, &span->node, lose_released, &npages);
 }
 
@@ -457,7 +457,7 @@ int span_space_plan(struct span_heap *heap, const struct span_treap_window *wind
 	if (end <= arenas->npages)
 		return 0;
 	growth->narenas = DIV_ROUND_UP(end, 1UL << arenas->shift) - arenas->narenas;
-	if (arenas->narenas + growth->narenas > arenas->ndir)
+	if (arenas->narenas + growth->narenas > span_arenas_room(arenas))
 		growth->ndir = roundup_pow_of_two(arenas->narenas + growth->narenas);
 	return 0;
 }
@@ -478,7 +478,7 @@ int span_space_prepare(struct span_heap *heap, struct span_growth *growth, gfp_t
 	if (span_spares_fill(&growth->spare, 1, gfp))
 		return -ENOMEM;
 	if (growth->ndir) {
-		growth->dir = kvcalloc(growth->ndir, sizeof(*growth->dir), gfp);
+		growth->dir = span_directory_new(growth->ndir, gfp);
 		if (!growth->dir)
 			return -ENOMEM;
 	}
@@ -514,17 +514,14 @@ bool span_space_grow(struct span_heap *heap, struct span_growth *growth)
 	if (arenas->narenas != growth->seen)
 		return false;
 	if (growth->dir) {
-		if (arenas->narenas)
-			memcpy(growth->dir, arenas->dir,
-			       arenas->narenas * sizeof(*arenas->dir));
-		swap(arenas->dir, growth->dir);
-		arenas->ndir = growth->ndir;
+		span_arenas_set_directory(arenas, growth->dir);
+		growth->dir = NULL;
 	}
 	list_for_each_entry_safe(arena, next, &growth->arenas, list) {
 		list_del_init(&arena->list);
-		arenas->dir[arenas->narenas++] = arena;
+		span_arenas_add(arenas, arena);
 	}
-	arenas->npages = min(arenas->narenas << arenas->shift, heap->max_pages);
+	span_arenas_set_end(arenas, min(arenas->narenas << arenas->shift, heap->max_pages));
 	heap->stat.grows++;
 
 	span = growth->spare.span[--growth->spare.n];

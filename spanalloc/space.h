@@ -32,16 +32,16 @@ void span_spares_drop(struct span_spares *spares);
  * struct span_growth - address space that was made and not added yet
  * @arenas: list of struct span_arena
  * @narenas: how many arenas to add
- * @dir: a longer directory, or NULL
- * @ndir: its length
+ * @ndir: slots of the longer directory that is needed, or 0
+ * @dir: that directory, or NULL
  * @spare: span object for the new space if the last span is not free
  * @seen: arenas that the heap had when this was planned
  */
 struct span_growth {
 	struct list_head arenas;
 	unsigned long narenas;
-	struct span_arena **dir;
 	unsigned long ndir;
+	struct span_directory *dir;
 	struct span_spares spare;
 	unsigned long seen;
 };
@@ -82,6 +82,7 @@ struct span_goal span_heap_goal(struct span_heap *heap);
 void span_heap_unlock(struct span_heap *heap, unsigned long irqflags)
 	__releases(&heap->lock);
 
+int span_heap_give_up(struct span_heap *heap, struct span *span);
 void span_heap_damage(struct span_heap *heap, const char *what);
 
 #endif /* _SPANALLOC_SPACE_H */

@@ -5,6 +5,8 @@
 #ifndef _SPANALLOC_SPAN_H
 #define _SPANALLOC_SPAN_H
 
+#include <linux/bits.h>
+#include <linux/compiler.h>
 #include <linux/gfp.h>
 #include <linux/types.h>
 
@@ -19,6 +21,8 @@
  * @SPAN_IN_USE: handed out; every granule it touches is backed
  * @SPAN_QUARANTINED: its owner is gone, but somebody still holds a reference
  *                    on a page of it
+ * @SPAN_CACHED: in a per-CPU cache: in use, as far as the tree, the map and the
+ *               heap's counters are concerned, but nobody's
  */
 enum span_state {
 	SPAN_DEAD,
@@ -26,12 +30,18 @@ enum span_state {
 	SPAN_CLAIMED,
 	SPAN_IN_USE,
 	SPAN_QUARANTINED,
+	SPAN_CACHED,
 };
+
+/* Traits of a span that is not free. */
+#define SPAN_TRAIT_CONTIG	BIT(0)	/* its pages are known to be contiguous */
+#define SPAN_TRAIT_ZERO		BIT(1)	/* its pages are zero: nobody has had them */
 
 /**
  * struct span - a run of contiguous pages of a heap's address space
  * @node: base, length and, while free, the treap linkage
- * @state: an enum span_state
+ * @state: an enum span_state; see span_state()
+ * @traits: SPAN_TRAIT_*, for the per-CPU caches
  * @views: users that rely on the pages besides the owner: kernel mappings and
  *         scatterlists; while there is one, the span can be neither freed nor split
  * @owner: number that the allocator's caller knows its owner by: a process id
@@ -39,12 +49,15 @@ enum span_state {
  * @caller: code address that asked for the span; 0 while it is free
  *
  * One object serves a span all its life; splitting takes one more, merging
- * gives one back. All fields are protected by the heap's lock; @node.base and
- * @node.npages of a span in use are stable for its owner.
+ * gives one back. All fields are protected by the heap's lock, with two exceptions:
+ * @node.base and @node.npages of a span in use are stable for its owner; and while it
+ * is in use or cached, @state, @owner and @caller change from one to the other without that
+ * lock (cache.c).
  */
 struct span {
 	struct span_treap_node node;
 	u8 state;
+	u8 traits;
 	u16 views;
 	u32 owner;
 	unsigned long caller;
@@ -55,15 +68,23 @@ static inline struct span *span_of(struct span_treap_node *node)
 	return node ? container_of(node, struct span, node) : NULL;
 }
 
+/* The state, which between in use and cached changes without the heap's lock. */
+static inline u8 span_state(const struct span *span)
+{
+	return READ_ONCE(span->state);
+}
+
 static inline unsigned long span_end(const struct span *span)
 {
 	return span->node.base + span->node.npages;
 }
 
-int span_cache_init(void);
-void span_cache_exit(void);
+int span_objects_init(void);
+void span_objects_exit(void);
 struct span *span_new(gfp_t gfp);
 void span_delete(struct span *span);
+unsigned int span_new_many(gfp_t gfp, unsigned int n, struct span **span);
+void span_delete_many(unsigned int n, struct span **span);
 const char *span_state_name(u8 state);
 
 #endif /* _SPANALLOC_SPAN_H */

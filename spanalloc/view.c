@@ -19,7 +19,7 @@
  * The functions on parts of a span build the same things without counting them:
  * exports of programs' buffers hold a reference on the buffer (export.c).
  *
- * Locking: the heap's lock, inside span_heap_run() and span_heap_view_begin(), never
+ * Locking: the heap's lock, inside span_heap_view_begin() and span_heap_view_end(), never
  * over an allocation. Who calls may hold whatever allows what his gfp flags say.
  */
 

@@ -146,7 +146,7 @@ static const struct ktap_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	if (span_cache_init())
+	if (span_objects_init())
 		return 1;
 	if (argc == 2 && !strcmp(argv[1], "--times"))
 		return times();

@@ -27,8 +27,8 @@ static void fake_wake(void *priv, u64 delay)
 {
 	struct fake_keeper *keeper = priv;
 
-	if (shim_live().locks)
-		complain(keeper, "woken with a lock held");
+	if (shim_lock_held(&keeper->heap->lock))
+		complain(keeper, "woken with the heap's lock held");
 	pthread_mutex_lock(&keeper->mutex);
 	/* Where threads are at work, who is changing the policy may be seen at any time. */
 	if (keeper->pending && !keeper->crowded && !keeper->changing)

@@ -200,7 +200,7 @@ static void map_free_granule(void)
 
 static unsigned long *starts(unsigned int arena)
 {
-	return hw.heap->arenas.dir[arena]->starts;
+	return hw.heap->arenas.dir->arena[arena]->starts;
 }
 
 static void map_start_lost(void)

@@ -168,11 +168,11 @@ void create_failures(void)
 	shim_fail_nth(1);
 	heap = span_heap_create(&attr, &fake_backing_ops, NULL);
 	EXPECT_EQ(PTR_ERR_OR_ZERO(heap), -ENOMEM);
-	span_cache_exit();
+	span_objects_exit();
 	shim_fail_nth(1);
-	EXPECT_EQ(span_cache_init(), -ENOMEM);
+	EXPECT_EQ(span_objects_init(), -ENOMEM);
 	shim_fail_nth(0);
-	EXPECT_EQ(span_cache_init(), 0);
+	EXPECT_EQ(span_objects_init(), 0);
 	EXPECT_EQ(shim_live().blocks, 0);
 }
 

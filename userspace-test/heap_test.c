@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	119
+#define NCASES	142
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -48,6 +48,28 @@ static const struct ktap_case cases[] = {
 	{ "destroying a heap counts the leaks and loses their granules", destroy_with_leaks },
 	{ "fragmentation in thousandths", fragmentation },
 	{ "an address space without limit", large_address_space },
+	{ "a cache serves pairs without the lock and the tree", cache_serves_pairs },
+	{ "a cache is refilled from below, by one change", cache_refills_from_below },
+	{ "a cache is refilled from what is backed, in several places", cache_refills_from_holes },
+	{ "a full shelf gives the older half back", cache_full_shelf_flushes_half },
+	{ "no CPU parks more than it may", cache_is_bounded },
+	{ "long spans share shelves", cache_long_spans_share },
+	{ "caches are drained before an allocation fails", cache_drains_before_failing },
+	{ "caches are drained on demand", cache_drains_on_demand },
+	{ "caches that nobody uses are drained, and then nobody looks", cache_ages },
+	{ "caches are looked at in time, whatever the window", cache_ages_in_a_long_window },
+	{ "what comes from a cache is zeroed if it is not zero", cache_zeroes_what_is_dirty },
+	{ "what comes from a cache is contiguous if it has to be", cache_contiguous_only_if_it_is },
+	{ "what is parked is not freed again", cache_refuses_what_is_parked },
+	{ "no objects, no batch", cache_without_objects },
+	{ "caches in an interrupt", cache_in_an_interrupt },
+	{ "which heaps have caches", cache_is_not_for_all_heaps },
+	{ "the caches of a damaged heap", cache_of_a_damaged_heap },
+	{ "many at once, side by side", bulk_is_carved_and_merged },
+	{ "many at once, of which some fail", bulk_fails_in_part },
+	{ "many at once, and long", bulk_of_long_spans },
+	{ "many at once, one of which shows damage", bulk_finds_damage },
+	{ "many at once, in every kind of heap", bulk_is_for_all_heaps },
 	{ "freed pages are wiped at once, and never again", freed_pages_are_wiped },
 	{ "a span that is not freed is not filled", refused_frees_fill_nothing },
 	{ "a span is nobody's while its pages are filled", half_freed_is_nobodys },
@@ -97,6 +119,7 @@ static const struct ktap_case cases[] = {
 	{ "a check in batches on a changing heap", check_in_batches_of_a_changing_heap },
 	{ "threads at work beside one that looks, scavenges and tends", threads_at_work },
 	{ "threads at work on an accounted heap", threads_on_an_accounted_heap },
+	{ "threads at work, with per-CPU caches", threads_with_caches },
 	{ "without a window only the present counts", window_is_absent },
 	{ "what was needed counts for sixteen epochs", window_forgets },
 	{ "swings are kept, spikes are not", window_by_shape },
@@ -142,14 +165,14 @@ static const struct ktap_case cases[] = {
 static void before(void)
 {
 	shim_take_warnings();
-	EXPECT_EQ(span_cache_init(), 0);
+	EXPECT_EQ(span_objects_init(), 0);
 }
 
 static void after(void)
 {
 	unsigned long warnings;
 
-	span_cache_exit();
+	span_objects_exit();
 	warnings = shim_take_warnings();
 	EXPECT(!warnings, "%lu warnings, the last: %s", warnings, shim_last_warning);
 	EXPECT_EQ(shim_live().caches, 0);

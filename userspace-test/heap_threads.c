@@ -7,7 +7,10 @@
  */
 #include <pthread.h>
 
+#include <linux/percpu.h>
 #include <linux/time64.h>
+
+#include "cache.h"
 
 #include "heap_world.h"
 
@@ -101,9 +104,14 @@ static void *work(void *arg)
 	struct worker *w = arg;
 	uint64_t i;
 
+	/* Two on each of two CPUs, where caches meet. */
+	shim_cpu = (w - workers) % 2;
 	for (i = 0; i < opt_ops && !w->bad; i++) {
 		unsigned int roll = rng_below(&w->rng, 100);
 
+		/* Now and then the task is moved to another CPU. */
+		if (rng_once_in(&w->rng, 50))
+			shim_cpu = rng_below(&w->rng, SHIM_CPUS);
 		if (w->n && (roll < 45 || w->n == LIVE_EACH))
 			work_free(w);
 		else if (w->n && roll < 52)
@@ -129,8 +137,8 @@ static void *watch(void *arg)
 		if (span_heap_check(hw.heap, rng_below(&w->rng, 4), &report))
 			w->bad = "check";
 		span_heap_stats(hw.heap, &stats);
-		if (stats.in_use_pages + stats.claimed_pages + stats.free_pages !=
-		    stats.address_pages)
+		if (stats.in_use_pages + stats.cached_pages + stats.claimed_pages +
+		    stats.free_pages != stats.address_pages)
 			w->bad = "the statistics are not of one moment";
 		span_heap_next_span(hw.heap, rng_below(&w->rng, 1000), &info);
 		span_heap_scavenge(hw.heap, rng_below(&w->rng, 60));
@@ -203,9 +211,19 @@ static void at_work(const struct geometry *geometry)
 	if (geometry->keeper)
 		pthread_join(keeper.thread, NULL);
 	EXPECT(!watcher.bad, "watcher: %s", watcher.bad);
+	if (geometry->cache) {
+		struct spanalloc_stats stats;
+
+		span_heap_stats(hw.heap, &stats);
+		EXPECT(stats.cache_allocs > opt_ops / 2, "%llu allocations from caches",
+		       (unsigned long long)stats.cache_allocs);
+		EXPECT_EQ(stats.in_use_pages, 0);
+		EXPECT_EQ(stats.allocs + stats.splits, stats.frees);
+		span_cache_drain(hw.heap);
+	}
 	EXPECT_EQ(hw.heap->treap.nspans, 1);
 	EXPECT_EQ(hw.heap->in_use_pages + hw.heap->claimed_pages, 0);
-	EXPECT(hw.heap->stat.allocs > opt_ops, "%llu allocations",
+	EXPECT(geometry->cache || hw.heap->stat.allocs > opt_ops, "%llu allocations",
 	       (unsigned long long)hw.heap->stat.allocs);
 	if (geometry->keeper)
 		keep_to_the_end();
@@ -236,5 +254,19 @@ void threads_on_an_accounted_heap(void)
 		.order = 3, .arena = 64, .limit = 2000, .account = true, .dirty = true,
 	};
 
+	at_work(&geometry);
+}
+
+void threads_with_caches(void)
+{
+	struct geometry geometry = {
+		.order = 3, .arena = 64, .limit = 2000, .retain = 0, .scatter_every = 5,
+		.keeper = true, .window_ms = 100, .give_ns = 1000, .cache = 64,
+	};
+
+	at_work(&geometry);
+	/* Little room: allocations fail unless caches are drained. */
+	geometry.limit = 500;
+	geometry.keeper = false;
 	at_work(&geometry);
 }

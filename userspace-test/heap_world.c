@@ -36,6 +36,7 @@ bool hw_create(const struct geometry *geometry)
 		.prezero = geometry->prezero,
 		.window_ms = geometry->window_ms,
 		.pace_permille = geometry->pace,
+		.cache_pages = geometry->cache,
 		.tree_seed = 1,
 	};
 

@@ -38,6 +38,7 @@
  * @window_ms: see struct spanalloc_attr
  * @pace: in thousandths, see struct spanalloc_attr
  * @give_ns: see struct fake_backing
+ * @cache: pages, see cache_pages in struct spanalloc_attr
  */
 struct geometry {
 	unsigned int order;
@@ -54,6 +55,7 @@ struct geometry {
 	unsigned int window_ms;
 	unsigned int pace;
 	u64 give_ns;
+	unsigned long cache;
 };
 
 /**
@@ -231,6 +233,30 @@ void fatal_signal_while_zeroing(void);
 void drain_before_no_memory(void);
 void drain_before_no_tables(void);
 
+/* heap_cache.c */
+void cache_serves_pairs(void);
+void cache_refills_from_below(void);
+void cache_refills_from_holes(void);
+void cache_full_shelf_flushes_half(void);
+void cache_is_bounded(void);
+void cache_long_spans_share(void);
+void cache_drains_before_failing(void);
+void cache_drains_on_demand(void);
+void cache_ages(void);
+void cache_ages_in_a_long_window(void);
+void cache_zeroes_what_is_dirty(void);
+void cache_contiguous_only_if_it_is(void);
+void cache_refuses_what_is_parked(void);
+void cache_without_objects(void);
+void cache_in_an_interrupt(void);
+void cache_is_not_for_all_heaps(void);
+void cache_of_a_damaged_heap(void);
+void bulk_is_carved_and_merged(void);
+void bulk_fails_in_part(void);
+void bulk_of_long_spans(void);
+void bulk_finds_damage(void);
+void bulk_is_for_all_heaps(void);
+
 /* heap_contents.c */
 void freed_pages_are_wiped(void);
 void refused_frees_fill_nothing(void);
@@ -315,6 +341,7 @@ void spans_with_nothing_cost_nothing(void);
 /* heap_threads.c */
 void threads_at_work(void);
 void threads_on_an_accounted_heap(void);
+void threads_with_caches(void);
 
 /* heap_damage.c */
 void damage_is_named(void);

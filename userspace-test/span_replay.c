@@ -364,7 +364,7 @@ static int replay(const struct options *options, const struct trace *trace)
 	}
 
 	replay.spans = calloc(trace->nids + 1, sizeof(*replay.spans));
-	if (!replay.spans || span_cache_init())
+	if (!replay.spans || span_objects_init())
 		return complain(EXIT_FAILED, "out of memory");
 	status = in_fresh_heap(&replay, run_once);
 	for (i = 0; i < TIMED_RUNS && !status && summary; i++)
@@ -374,7 +374,7 @@ static int replay(const struct options *options, const struct trace *trace)
 	if (!status && replay.broken)
 		status = complain(EXIT_FAILED, "invariant %d is broken", replay.broken);
 	if (!status)
-		span_cache_exit();
+		span_objects_exit();
 	free(replay.footprint.count);
 	free(replay.spans);
 	if (!status && shim_warnings)

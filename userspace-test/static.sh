@@ -14,9 +14,10 @@
 #   demand                                    nothing of ours
 #   arena                                     span, backing.h
 #   heap.h                                    arena, demand, span, treap, backing.h
-#   contents.h                                heap.h and below
-#   space.h heap.c space.c contents.c claim.c scavenge.c scavenger.c upkeep.c inspect.c
-#                                             contents.h, heap.h and below
+#   batch.h contents.h                        heap.h and below
+#   cache.h                                   batch.h, heap.h and below
+#   space.h heap.c space.c batch.c bulk.c cache.c cache_drain.c contents.c claim.c scavenge.c
+#   scavenger.c upkeep.c inspect.c            batch.h, cache.h, contents.h, heap.h and below
 #   everything else                           heap.h and span.h, but nothing inside them
 
 set -uo pipefail
@@ -40,9 +41,10 @@ allowed() {
 	arena.[ch]) echo 'arena\.h|span\.h|treap\.h|backing\.h' ;;
 	demand.[ch]) echo 'demand\.h' ;;
 	heap.h) echo '(arena|demand|span|treap|backing)\.h' ;;
-	contents.h) echo '(heap|arena|demand|span|treap|backing)\.h' ;;
-	space.h | heap.c | space.c | contents.c | claim.c | scavenge.c | scavenger.c | upkeep.c | inspect.c)
-		echo '(space|contents|heap|arena|demand|span|treap|backing)\.h' ;;
+	batch.h | cache.h | contents.h) echo '(batch|heap|arena|demand|span|treap|backing)\.h' ;;
+	space.h | heap.c | space.c | batch.c | bulk.c | cache.c | cache_drain.c | contents.c | \
+		claim.c | scavenge.c | scavenger.c | upkeep.c | inspect.c)
+		echo '(space|batch|cache|contents|heap|arena|demand|span|treap|backing)\.h' ;;
 	backing.c) echo 'backing\.h|compat\.h' ;;
 	compat.h | internal.h) echo 'none' ;;
 	*.h) echo '(heap|span|backing|account|buffer|cache|internal|keeper|trace|mapping|handle|calls|device|registry|view|export)\.h' ;;

@@ -84,6 +84,8 @@ static void add_pages(struct cell *cell, const struct span_entry *entry, uint64_
 		[KIND_IN_USE] = PAGE_IN_USE,
 		[KIND_CLAIMED] = PAGE_CLAIMED,
 		[KIND_QUARANTINED] = PAGE_QUARANTINED,
+		/* Free to whoever asks next for so many pages. */
+		[KIND_CACHED] = PAGE_BACKED,
 	};
 	uint64_t nreleased;
 

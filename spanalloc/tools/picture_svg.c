@@ -55,6 +55,7 @@ static const char *class_of(const struct span_entry *entry)
 		[KIND_IN_USE] = "k0",
 		[KIND_CLAIMED] = "k1",
 		[KIND_QUARANTINED] = "k2",
+		[KIND_CACHED] = "k3",
 	};
 
 	if (entry->kind != KIND_FREE)

@@ -20,6 +20,7 @@ static const char * const kind_names[NKINDS] = {
 	[KIND_IN_USE] = "in-use",
 	[KIND_CLAIMED] = "claimed",
 	[KIND_QUARANTINED] = "quarantined",
+	[KIND_CACHED] = "cached",
 	[KIND_FREE] = "free",
 };
 

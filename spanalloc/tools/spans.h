@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum span_kind { KIND_IN_USE, KIND_CLAIMED, KIND_QUARANTINED, KIND_FREE, NKINDS };
+enum span_kind { KIND_IN_USE, KIND_CLAIMED, KIND_QUARANTINED, KIND_CACHED, KIND_FREE, NKINDS };
 
 /* An owner is a process or a place in the kernel; what is longer is cut. */
 #define SPAN_OWNER_SIZE	80

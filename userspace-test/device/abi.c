@@ -97,7 +97,7 @@ static const struct command commands[] = {
 	{ "alloc", 1, BOTH, 48, 48, prepare_alloc },
 	{ "free", 2, BOTH, 16, 16, prepare_free },
 	{ "query", 3, BOTH, 64, 64, prepare_query },
-	{ "stats", 4, BOTH, 392, 280, prepare_nothing },
+	{ "stats", 4, BOTH, 440, 280, prepare_nothing },
 	{ "trim", 5, BOTH, 24, 24, prepare_trim },
 	{ "split", 6, BOTH, 32, 32, prepare_split },
 	{ "file", 7, BOTH, 80, 80, prepare_nothing },
@@ -112,7 +112,7 @@ _Static_assert(sizeof(struct spanalloc_info) == 40, "info");
 _Static_assert(sizeof(struct spanalloc_alloc) == 48, "alloc");
 _Static_assert(sizeof(struct spanalloc_free) == 16, "free");
 _Static_assert(sizeof(struct spanalloc_query) == 64, "query");
-_Static_assert(sizeof(struct spanalloc_heap_stats) == 392, "stats");
+_Static_assert(sizeof(struct spanalloc_heap_stats) == 440, "stats");
 _Static_assert(sizeof(struct spanalloc_trim) == 24, "trim");
 _Static_assert(sizeof(struct spanalloc_split) == 32, "split");
 _Static_assert(sizeof(struct spanalloc_file) == 80, "file");
@@ -123,7 +123,7 @@ _Static_assert(SPANALLOC_IOC_INFO == 0xc028bb00, "info");
 _Static_assert(SPANALLOC_IOC_ALLOC == 0xc030bb01, "alloc");
 _Static_assert(SPANALLOC_IOC_FREE == 0xc010bb02, "free");
 _Static_assert(SPANALLOC_IOC_QUERY == 0xc040bb03, "query");
-_Static_assert(SPANALLOC_IOC_STATS == 0xc188bb04, "stats");
+_Static_assert(SPANALLOC_IOC_STATS == 0xc1b8bb04, "stats");
 _Static_assert(SPANALLOC_IOC_TRIM == 0xc018bb05, "trim");
 _Static_assert(SPANALLOC_IOC_SPLIT == 0xc020bb06, "split");
 _Static_assert(SPANALLOC_IOC_FILE == 0xc050bb07, "file");
@@ -215,8 +215,8 @@ static void abi_stats_add_up(void)
 	CHECK_EQ(s.flags, 0);
 	CHECK_EQ(s.reserved, 0);
 	CHECK(s.in_use_pages >= 7 && s.in_use_spans >= 1);
-	CHECK_EQ(s.free_pages + s.in_use_pages + s.claimed_pages + s.quarantined_pages,
-		 s.address_pages);
+	CHECK_EQ(s.free_pages + s.in_use_pages + s.cached_pages + s.claimed_pages +
+		 s.quarantined_pages, s.address_pages);
 	CHECK_EQ(s.backed_pages + s.released_pages, s.address_pages);
 	CHECK(s.address_pages <= s.max_pages);
 	CHECK_EQ(s.arena_pages & (s.arena_pages - 1), 0);

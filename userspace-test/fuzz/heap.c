@@ -43,8 +43,8 @@ bool fuzz_input(const uint8_t *data, size_t size)
 	hw.talk = fuzz_talk;
 	if (fuzz_talk)
 		fuzz_say_geometry(&geometry);
-	good = EXPECT_EQ(span_cache_init(), 0) && run(&tape, &geometry, all_every);
+	good = EXPECT_EQ(span_objects_init(), 0) && run(&tape, &geometry, all_every);
 	if (good)
-		span_cache_exit();
+		span_objects_exit();
 	return good && EXPECT_EQ(shim_take_warnings(), 0);
 }

@@ -21,7 +21,7 @@ bool fuzz_input(const uint8_t *data, size_t size)
 	hw.talk = fuzz_talk;
 	if (fuzz_talk)
 		fuzz_say_geometry(&geometry);
-	if (!EXPECT_EQ(span_cache_init(), 0) || !hw_create(&geometry))
+	if (!EXPECT_EQ(span_objects_init(), 0) || !hw_create(&geometry))
 		return false;
 	chaos_start(&tape, true);
 	while (!chaos_at_end() && !ktap_failures)
@@ -31,6 +31,6 @@ bool fuzz_input(const uint8_t *data, size_t size)
 	if (!ktap_failures)
 		chaos_finish();
 	if (!ktap_failures)
-		span_cache_exit();
+		span_objects_exit();
 	return !ktap_failures && EXPECT_EQ(shim_take_warnings(), 0);
 }

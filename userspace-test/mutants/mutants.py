@@ -46,16 +46,16 @@ MUTANTS = [
 	 'granule->zero_from = block->zeroed ? 0 : 1U << order;',
 	 'granule->zero_from = 0;'),
 	('last slot not forgotten', 'arena.c',
-	 '\t*span_map_slot(arenas, base + npages - 1) = NULL;',
+	 '\tset_slot(arenas, base + npages - 1, NULL);',
 	 ''),
 	('start bit not cleared', 'arena.c',
-	 '\t__clear_bit(span_arena_offset(arenas, base), span_arena_of(arenas, base)->starts);\n',
-	 '\t(void)base;\n'),
+	 '\tset_start(arenas, span->node.base, false);\n',
+	 ''),
 	('idle counted across end', 'arena.c',
 	 'page + step <= high',
 	 'page + step <= high + 1'),
 	('lookup reads two words only', 'arena.c',
-	 'bits = map[--word];',
+	 'bits = READ_ONCE(map[--word]);',
 	 '{ bits = map[word - 1]; word = low / BITS_PER_LONG; }'),
 	('released over-counted', 'arena.c',
 	 'tally.nreleased += min(end, page + step) - max(base, page);',
@@ -72,13 +72,13 @@ MUTANTS = [
 	 '\tset_shape',
 	 '\tset_shape'),
 	('neighbours keep released count', 'space.c',
-	 'if (span->state == SPAN_FREE)\n'
+	 'if (span_state(span) == SPAN_FREE)\n'
 	 '\t\tspan_treap_mutate(&heap->treap, &span->node, lose_released',
 	 'if (0)\n'
 	 '\t\tspan_treap_mutate(&heap->treap, &span->node, lose_released'),
 	('limit ignored by growth', 'space.c',
-	 'arenas->npages = min(arenas->narenas << arenas->shift, heap->max_pages);',
-	 'arenas->npages = arenas->narenas << arenas->shift;'),
+	 'min(arenas->narenas << arenas->shift, heap->max_pages)',
+	 'arenas->narenas << arenas->shift'),
 	('growth ignores free tail', 'space.c',
 	 'if (last && last->state == SPAN_FREE && !window->boundary)',
 	 'if (0)'),
@@ -162,7 +162,7 @@ MUTANTS = [
 	 '(!npages || npages >= span->node.npages)',
 	 '(!npages || npages > span->node.npages)'),
 	('quarantined found', 'heap.c',
-	 '\tif (span && span->state != SPAN_IN_USE)\n'
+	 '\tif (span && span_state(span) != SPAN_IN_USE)\n'
 	 '\t\tspan = NULL;',
 	 '\t;'),
 	('leaked granules given', 'heap.c',
@@ -182,7 +182,7 @@ MUTANTS = [
 	 'span->views--;',
 	 'span->views = 0;'),
 	('the check does not look at views', 'inspect.c',
-	 'if (span->views && span->state != SPAN_IN_USE)',
+	 'if (span->views && span_state(span) != SPAN_IN_USE)',
 	 'if (0)'),
 	('run beyond span', 'heap.c',
 	 'round_up(page + 1, step), span_end(span))',
@@ -203,7 +203,7 @@ MUTANTS = [
 	 '\theap->backed_granules -= lost.ngranules_idle;',
 	 ''),
 	('check: 6', 'inspect.c',
-	 '\tif (walk->before && walk->before->state == SPAN_FREE)\n'
+	 '\tif (walk->before && span_state(walk->before) == SPAN_FREE)\n'
 	 '\t\treturn SPAN_INV_COALESCED;',
 	 ''),
 	('check: 7', 'inspect.c',
@@ -266,8 +266,9 @@ MUTANTS = [
 	 '\t*again = !window->tries;',
 	 '\t*again = false;'),
 	('no drain before ENOMEM', 'claim.c',
-	 'if (err == -ENOMEM && may_drain(claim)) {',
-	 'if (0) {'),
+	 'if (err == -ENOMEM && drain(claim, false))\n'
+	 '\t\t\tcontinue;',
+	 ';'),
 	('overflow', 'claim.c',
 	 'return request->npages > heap->max_pages ? -EDQUOT : 0;',
 	 'return 0;'),
@@ -286,8 +287,8 @@ MUTANTS = [
 	 '\t\t\twindow->from = node->base;',
 	 '\t\t\twindow->from = node->base + 1;'),
 	('strangers are freed', 'heap.c',
-	 '\t    *span_map_slot(&heap->arenas, span->node.base) != span) {',
-	 '\t    0) {'),
+	 '\tif (!span_heap_owns(heap, span)) {',
+	 '\tif (0) {'),
 	('idle memory elsewhere does not help', 'claim.c',
 	 'err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge(heap, 1)',
 	 '0'),
@@ -328,11 +329,9 @@ MUTANTS = [
 	 '\t\treturn 0;\n',
 	 ''),
 	('no drain when tables cannot be had', 'claim.c',
-	 '\t\theap->drain(heap->drain_priv);\n'
+	 '\tif (err == -ENOMEM && drain(claim, false))\n'
 	 '\t\terr = 0;\n'
-	 '\t}\n'
 	 '\tlock_claim',
-	 '\t}\n'
 	 '\tlock_claim'),
 	('the plan grows by what is there', 'space.c',
 	 '\tif (end <= arenas->npages)\n'

@@ -23,16 +23,17 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
+import cache_mutants
 import memory_mutants
 import mutants
 
-MUTANTS = mutants.MUTANTS + memory_mutants.MUTANTS
+MUTANTS = mutants.MUTANTS + memory_mutants.MUTANTS + cache_mutants.MUTANTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 CORE = os.path.join(os.path.dirname(TESTS), "spanalloc")
 SECONDS = 60
-MUTANTS_MIN = 173
+MUTANTS_MIN = 230
 CORPUS = os.path.join(TESTS, "fuzz", "corpus")
 PROGRAMS = {
 	"treap-test": ["--ops", "1500"],

@@ -6,6 +6,7 @@
 #include "pressure.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -76,6 +77,40 @@ static void processor_comes_and_goes(void)
 		tell(CPU_ONLINE, "1");
 	}
 	end_of_work();
+}
+
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	CHECK_OK(sched_setaffinity(0, sizeof(set), &set));
+}
+
+/* What was parked for a processor is free for the others when that is gone. */
+static void processor_takes_nothing_with_it(void)
+{
+	uint64_t npages;
+	int fd;
+
+	if (access(CPU_ONLINE, W_OK))
+		test_skip("no processor that can be taken away");
+	/* No scavenger that would have a look at what is parked. */
+	module_load("retain_percent=-1");
+	fd = dev_open();
+	run_on(1);
+	for (npages = 1; npages <= 16; npages++)
+		dev_free(fd, dev_alloc(fd, npages).handle);
+	CHECK(heap_stat("cached_pages") >= 16);
+	run_on(0);
+	tell(CPU_ONLINE, "0");
+	CHECK_EQ(heap_stat("cached_pages"), 0);
+	CHECK_EQ(heap_stat("free_spans"), 1);
+	CHECK(dev_heap_is_sound());
+	tell(CPU_ONLINE, "1");
+	close(fd);
+	module_unload();
 }
 
 /* Whole granules become idle, and are to be given back for a long time. */
@@ -227,6 +262,7 @@ static void idle_memory_makes_room_for_what_is_moved(void)
 
 static const struct test_case cases[] = {
 	CASE(processor_comes_and_goes),
+	CASE(processor_takes_nothing_with_it),
 	CASE(work_goes_on_after_suspension),
 	CASE(nothing_is_given_back_in_suspension),
 	CASE(idle_memory_makes_room_for_what_is_moved),

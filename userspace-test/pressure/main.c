@@ -17,7 +17,7 @@
 
 /* Said here once more, so that a case that falls out of a table is noticed. */
 #define PLANNED_SMALL	17
-#define PLANNED_LARGE	4
+#define PLANNED_LARGE	5
 
 static char *const short_cases[] = {
 	"idle_comes_back_to_a_neighbour",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <linux/kernel.h>
+#include <linux/percpu.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -320,6 +321,8 @@ int kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t n, void **
 {
 	size_t i;
 
+	if (irqs_disabled())
+		shim_warn("objects made in bulk with interrupts off");
 	for (i = 0; i < n; i++) {
 		objects[i] = kmem_cache_alloc(cache, gfp);
 		if (!objects[i]) {
@@ -332,8 +335,23 @@ int kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t n, void **
 
 void kmem_cache_free_bulk(struct kmem_cache *cache, size_t n, void **objects)
 {
+	if (irqs_disabled())
+		shim_warn("objects deleted in bulk with interrupts off");
 	while (n--)
 		kmem_cache_free(cache, objects[n]);
+}
+
+__thread bool shim_irqs_off;
+
+__thread int shim_cpu;
+
+void *shim_percpu_new(size_t size, size_t align)
+{
+	void *p = get_memory(size * SHIM_CPUS, align, GFP_KERNEL | __GFP_ZERO, __func__);
+
+	if (p)
+		count(nblocks, 1);
+	return p;
 }
 
 void *kmalloc(size_t size, gfp_t gfp)

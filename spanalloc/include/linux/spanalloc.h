@@ -29,6 +29,8 @@ struct span_heap;
 #define SPANALLOC_RETAIN_DEFAULT	10
 #define SPANALLOC_WINDOW_DEFAULT	32000
 #define SPANALLOC_PACE_DEFAULT		10
+/* What suits most: pages that each CPU parks. */
+#define SPANALLOC_CACHE_DEFAULT		512
 /* The granule order that fits this machine: that of a PMD, if the buddy allocator has it. */
 #define SPANALLOC_ORDER_DEFAULT	(~0U)
 
@@ -67,6 +69,10 @@ struct span_heap;
  *          the place of @wipe, for what was in a page is gone as well
  * @prezero: idle memory is cleared in the background, so that allocations with
  *           SPANALLOC_ZERO need not; of no effect with @wipe or @poison
+ * @cache_pages: small spans that are freed are parked for their CPU, so that allocations of
+ *               the same length get them without a look at the heap, up to so many pages for
+ *               each CPU; SPANALLOC_CACHE_DEFAULT suits most. 0: none, and placement is exact
+ *               first fit. There are none either with @account, @wipe or @poison
  * @tree_seed: seed of the tree's priorities, for tests; 0 draws a random one
  */
 struct spanalloc_attr {
@@ -82,6 +88,7 @@ struct spanalloc_attr {
 	bool wipe;
 	bool poison;
 	bool prezero;
+	unsigned long cache_pages;
 	u64 tree_seed;
 };
 
@@ -95,6 +102,7 @@ struct spanalloc_attr {
  * @backed_pages: pages taken from the buddy allocator
  * @in_use_pages: pages of spans in use
  * @claimed_pages: pages of spans that allocations are still backing
+ * @cached_pages: pages of freed spans that are parked for allocations of the same length
  * @quarantined_pages: pages of freed spans that are still referenced elsewhere
  * @free_pages: pages of free spans
  * @released_pages: pages of granules that are not backed
@@ -103,6 +111,7 @@ struct spanalloc_attr {
  * @largest_free_pages: length of the longest free span
  * @free_spans: number of free spans
  * @in_use_spans: number of spans in use
+ * @cached_spans: number of spans that are parked
  * @metadata_bytes: bytes of the heap's tables; span objects come on top
  * @granule_pages: pages of a granule
  * @arena_pages: pages of an arena
@@ -112,6 +121,10 @@ struct spanalloc_attr {
  * @allocs_placed: of these, those with an alignment or contiguity to keep
  * @frees: spans freed
  * @splits: spans in use split in two
+ * @cache_allocs: allocations that were served by per-CPU caches
+ * @cache_frees: frees that parked the span there
+ * @cache_refills: batches that were carved for them
+ * @cache_flushes: batches that went from them back to the tree
  * @fails_limit: allocations refused because the limit leaves too few pages
  * @fails_space: allocations refused because no free run is long enough
  * @fails_memory: allocations refused because the system had no memory
@@ -149,6 +162,7 @@ struct spanalloc_stats {
 	u64 backed_pages;
 	u64 in_use_pages;
 	u64 claimed_pages;
+	u64 cached_pages;
 	u64 quarantined_pages;
 	u64 free_pages;
 	u64 released_pages;
@@ -156,6 +170,7 @@ struct spanalloc_stats {
 	u64 largest_free_pages;
 	u64 free_spans;
 	u64 in_use_spans;
+	u64 cached_spans;
 	u64 metadata_bytes;
 	u64 granule_pages;
 	u64 arena_pages;
@@ -165,6 +180,10 @@ struct spanalloc_stats {
 	u64 allocs_placed;
 	u64 frees;
 	u64 splits;
+	u64 cache_allocs;
+	u64 cache_frees;
+	u64 cache_refills;
+	u64 cache_flushes;
 	u64 fails_limit;
 	u64 fails_space;
 	u64 fails_memory;
@@ -216,6 +235,9 @@ struct span_heap *spanalloc_default_heap(void);
 struct span *spanalloc_alloc(struct span_heap *heap, unsigned long npages,
 			     unsigned long align, unsigned int flags, gfp_t gfp);
 void spanalloc_free(struct span_heap *heap, struct span *span);
+long spanalloc_alloc_bulk(struct span_heap *heap, unsigned long npages, unsigned int flags,
+			  gfp_t gfp, unsigned long n, struct span **spans);
+void spanalloc_free_bulk(struct span_heap *heap, unsigned long n, struct span **spans);
 struct span *spanalloc_split(struct span_heap *heap, struct span *span,
 			     unsigned long npages, gfp_t gfp);
 struct span *spanalloc_lookup(struct span_heap *heap, unsigned long page);

@@ -52,7 +52,12 @@ bool spin_is_locked(const spinlock_t *lock);
 bool shim_lock_held(const spinlock_t *lock);
 #endif
 
-/* Interrupts do not exist; the flags still have to come back unchanged. */
+/*
+ * Interrupts do not exist; the flags still have to come back unchanged. Who plays one says
+ * that they are off.
+ */
+extern __thread bool shim_irqs_off;
+#define irqs_disabled()	shim_irqs_off
 #define SHIM_IRQ_FLAGS	0x5ea1UL
 #define spin_lock_irqsave(lock, flags) \
 	do { spin_lock(lock); (flags) = SHIM_IRQ_FLAGS; } while (0)

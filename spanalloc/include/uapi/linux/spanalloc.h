@@ -223,6 +223,12 @@ struct spanalloc_query {
  * @prezeroed_pages: out: pages cleared in the background (prezero)
  * @repaired: out: granules of single pages that were replaced by one block
  * @poison_broken: out: pages found written to while they were free (poison)
+ * @cached_pages: out: pages of spans that are parked in per-CPU caches
+ * @cached_spans: out: number of these
+ * @cache_allocs: out: allocations served by a cache
+ * @cache_frees: out: frees that parked a span
+ * @cache_refills: out: batches carved for caches
+ * @cache_flushes: out: batches given back by caches
  *
  * From @allocs_exact on, single counters may read 0 in later versions: how the
  * heap is made may change.
@@ -280,11 +286,18 @@ struct spanalloc_heap_stats {
 	__u64 prezeroed_pages;
 	__u64 repaired;
 	__u64 poison_broken;
+	__u64 cached_pages;
+	__u64 cached_spans;
+	__u64 cache_allocs;
+	__u64 cache_frees;
+	__u64 cache_refills;
+	__u64 cache_flushes;
 };
 
 /*
  * First bring back what is held out of the heap: allocations in quarantine that
- * nothing uses any more.
+ * nothing uses any more, and spans that are parked for a processor. The latter are
+ * also brought back before anything is returned to the system.
  */
 #define SPANALLOC_TRIM_DRAIN		(1U << 0)
 
@@ -447,6 +460,7 @@ struct spanalloc_export {
 #define SPANALLOC_QUERY_SIZE_VER0	64
 #define SPANALLOC_STATS_SIZE_VER0	280
 #define SPANALLOC_STATS_SIZE_VER1	392	/* adds from scavenged_inline_pages on */
+#define SPANALLOC_STATS_SIZE_VER2	440	/* adds from cached_pages on */
 #define SPANALLOC_TRIM_SIZE_VER0	24
 #define SPANALLOC_SPLIT_SIZE_VER0	32
 #define SPANALLOC_FILE_SIZE_VER0	80

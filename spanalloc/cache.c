@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Per-CPU caches of free spans.
+ */
+
+/**
+ * DOC: Caches
+ *
+ * A small span that is freed is likely to be allocated again soon, on the same CPU. So it is
+ * parked there as it is: a complete span object, in the map, backed, out of the tree. The
+ * next allocation of that length takes it again without the heap's lock and without a look at
+ * the tree. (Bonwick and Adams, "Magazines and Vmem", 2001, is where this comes from; and
+ * mm/page_alloc.c, whose per-CPU lists lock the same way.)
+ *
+ * Each CPU has shelves, each for spans of one length: one for every length up to
+ * SPAN_SHELF_EXACT pages, and a few more for longer spans, which a length shares with those
+ * that come to the same number; such a shelf belongs to the length that was freed last. A
+ * shelf is a stack, so what is warm is taken first.
+ *
+ * - An allocation that finds its shelf empty carves a batch (batch.c) from memory that is
+ *   backed already, takes one span of it, and parks the rest. Long spans come one by one.
+ * - A free that finds its shelf full gives the older half of it back to the tree, in the
+ *   order of addresses. If the CPU has parked as many pages as it may, whole shelves go,
+ *   in turn.
+ *
+ * To the heap's counters and to the scavenger, a parked span is in use: its granules are not
+ * idle. How many pages that may be is bounded for each CPU, and that they are not parked for
+ * ever is seen to:
+ *
+ * - the scavenger looks at the caches each CACHES_LOOK_NS, and drains those of CPUs that
+ *   have not used theirs since. It need not look while all are empty: the first span that is
+ *   parked after that wakes it;
+ * - an allocation that would fail drains all caches first, and tries once more;
+ * - so do reclaim, trim, and the end of the heap; and a CPU that goes away takes nothing with
+ *   it (keeper.c).
+ *
+ * An allocation with an alignment has to go to the tree; so has everything where it matters
+ * what free pages contain, where memory is charged, and where there are no caches. Without
+ * caches, placement is exact first fit; with them, only what comes from the tree is.
+ *
+ * A span leaves the cache with a trait if it is known to be zero: it was carved from memory
+ * that was, and nobody has had it since.
+ *
+ * Locking: each cache has a spinlock, which is only tried by who allocates and frees, on any
+ * CPU's cache though it is meant for its own: if it is taken, since this is an interrupt that
+ * came at the wrong time, or somebody drains, the heap serves instead. So interrupts stay on,
+ * and may use the caches; without CONFIG_SMP, where trying always succeeds, they have to be
+ * off. Who drains waits for the lock, and is a task for that reason. The heap's lock nests
+ * inside; the other way round the cache's lock is only tried. A batch is in the cache or in
+ * the tree whenever both locks are free: nobody fails for want of what is on its way.
+ *
+ * The state of a span changes between in use and cached with the cache's lock held, but not
+ * the heap's. It is read there with READ_ONCE(). The map says the same of both.
+ */
+
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/spinlock.h>
+
+#include "batch.h"
+#include "cache.h"
+#include "contents.h"
+#include "space.h"
+
+/* The longest span that is parked, in pages. */
+#define SPAN_CACHED_MAX		512
+
+/* The shelf of a length, which may be that of another at the moment. */
+static struct span_shelf *shelf_of(struct span_cache *cache, unsigned long npages)
+{
+	if (likely(npages <= SPAN_SHELF_EXACT))
+		return &cache->shelf[npages - 1];
+	return &cache->shelf[SPAN_SHELF_EXACT + (npages ^ npages >> 3 ^ npages >> 6) %
+			     SPAN_SHELF_SHARED];
+}
+
+static bool is_cached_length(const struct span_heap *heap, unsigned long npages)
+{
+	return npages - 1 < SPAN_CACHED_MAX && npages <= heap->cache_pages;
+}
+
+static void shelf_push(struct span_cache *cache, struct span_shelf *shelf, struct span *span)
+{
+	shelf->span[shelf->n++] = span;
+	WRITE_ONCE(cache->npages, cache->npages + shelf->npages);
+	WRITE_ONCE(cache->nspans, cache->nspans + 1);
+}
+
+static bool has_room(const struct span_heap *heap, const struct span_cache *cache,
+		     const struct span_shelf *shelf, unsigned long npages)
+{
+	return shelf->npages == npages && shelf->n < shelf->room &&
+	       cache->npages + npages <= heap->cache_pages;
+}
+
+/* Make room on a shelf for one more span of a length. Returns false if there can be none. */
+static bool make_room(struct span_heap *heap, struct span_cache *cache,
+		      struct span_shelf *shelf, unsigned long npages)
+	__must_hold(&cache->lock)
+{
+	unsigned int turns = SPAN_SHELVES;
+
+	if (shelf->npages != npages) {
+		span_cache_flush(heap, cache, shelf, shelf->n, false);
+		if (shelf->n)
+			return false;
+		span_shelf_label(shelf, npages, heap->cache_pages);
+	}
+	if (shelf->n >= shelf->room)
+		span_cache_flush(heap, cache, shelf, DIV_ROUND_UP(shelf->n, 2), false);
+	while (cache->npages + npages > heap->cache_pages && turns--) {
+		struct span_shelf *victim = &cache->shelf[cache->hand];
+
+		cache->hand = (cache->hand + 1) % SPAN_SHELVES;
+		span_cache_flush(heap, cache, victim, victim->n, false);
+	}
+	return has_room(heap, cache, shelf, npages);
+}
+
+/* Somebody has to see to it that what is parked does not stay for ever. */
+static void have_watched(struct span_heap *heap)
+{
+	if (unlikely(!READ_ONCE(heap->caches_watched)))
+		span_scavenger_watch_caches(heap);
+}
+
+/**
+ * span_cache_free() - park a span that is freed
+ * @heap: the heap
+ * @span: a span of the caller's
+ *
+ * Context: any but NMI; without the heap's lock.
+ * Return: false if it cannot be parked: nothing has happened then.
+ */
+bool span_cache_free(struct span_heap *heap, struct span *span)
+{
+	unsigned long npages = span->node.npages, irqflags;
+	struct span_cache *cache;
+	struct span_shelf *shelf;
+	bool parked;
+
+	if (!heap->caches || !is_cached_length(heap, npages) || READ_ONCE(heap->damaged) ||
+	    !span_heap_owns(heap, span) || span_state(span) != SPAN_IN_USE || span->views)
+		return false;
+	irqflags = span_cache_keep_interrupts_out();
+	cache = raw_cpu_ptr(heap->caches);
+	if (!spin_trylock(&cache->lock)) {
+		span_cache_let_interrupts_in(irqflags);
+		return false;
+	}
+	shelf = shelf_of(cache, npages);
+	parked = likely(has_room(heap, cache, shelf, npages)) ||
+		 make_room(heap, cache, shelf, npages);
+	if (parked) {
+		span->traits &= ~SPAN_TRAIT_ZERO;
+		WRITE_ONCE(span->caller, 0);
+		WRITE_ONCE(span->owner, 0);
+		WRITE_ONCE(span->state, SPAN_CACHED);
+		shelf_push(cache, shelf, span);
+		WRITE_ONCE(cache->frees, cache->frees + 1);
+	}
+	spin_unlock(&cache->lock);
+	span_cache_let_interrupts_in(irqflags);
+	if (parked)
+		have_watched(heap);
+	return parked;
+}
+
+static bool is_cacheable(const struct span_heap *heap, const struct span_request *request)
+{
+	return heap->caches && request->align <= 1 &&
+	       !(request->flags & ~(SPANALLOC_ZERO | SPANALLOC_CONTIG)) &&
+	       is_cached_length(heap, request->npages) && !READ_ONCE(heap->damaged);
+}
+
+static bool has_traits(const struct span *span, const struct span_request *request)
+{
+	return !(request->flags & SPANALLOC_CONTIG) || span->traits & SPAN_TRAIT_CONTIG;
+}
+
+/* Hand a span out that nobody else knows of. */
+static void hand_out(struct span_cache *cache, struct span *span,
+		     const struct span_request *request)
+{
+	WRITE_ONCE(span->owner, request->owner);
+	WRITE_ONCE(span->caller, request->caller);
+	WRITE_ONCE(span->state, SPAN_IN_USE);
+	WRITE_ONCE(cache->allocs, cache->allocs + 1);
+	if (!(request->flags & SPANALLOC_ZERO))
+		return;
+	if (span->traits & SPAN_TRAIT_ZERO)
+		WRITE_ONCE(cache->zero_saved_pages, cache->zero_saved_pages + span->node.npages);
+	else
+		WRITE_ONCE(cache->zeroed_pages, cache->zeroed_pages + span->node.npages);
+}
+
+/*
+ * Take the warmest span, if that suits. Sets *@empty if none of that length is parked, and
+ * there may be. Which CPU this was a moment ago is good enough.
+ */
+static struct span *take(struct span_heap *heap, const struct span_request *request,
+			 bool *empty)
+{
+	unsigned long irqflags = span_cache_keep_interrupts_out();
+	struct span_cache *cache = raw_cpu_ptr(heap->caches);
+	struct span_shelf *shelf;
+	struct span *span = NULL;
+
+	*empty = false;
+	if (!spin_trylock(&cache->lock)) {
+		span_cache_let_interrupts_in(irqflags);
+		return NULL;
+	}
+	shelf = shelf_of(cache, request->npages);
+	*empty = !shelf->n || shelf->npages != request->npages;
+	if (!*empty && has_traits(shelf->span[shelf->n - 1], request)) {
+		span = shelf->span[shelf->n - 1];
+		span_shelf_shrunk(cache, shelf, 1);
+		hand_out(cache, span, request);
+	}
+	spin_unlock(&cache->lock);
+	span_cache_let_interrupts_in(irqflags);
+	return span;
+}
+
+/*
+ * Park what was carved for a shelf, the lowest on top of the others. What finds no place goes
+ * back to the tree at once.
+ */
+static void park(struct span_heap *heap, struct span_cache *cache, struct span *const *span,
+		 unsigned int n, struct span_leftovers *unused)
+	__must_hold(&heap->lock)
+{
+	while (n) {
+		unsigned long npages = span[n - 1]->node.npages;
+		struct span_shelf *shelf = shelf_of(cache, npages);
+
+		if (!has_room(heap, cache, shelf, npages))
+			break;
+		shelf_push(cache, shelf, span[--n]);
+	}
+	span_batch_release(heap, span, n, unused);
+}
+
+/*
+ * Carve a batch, take its first, and park the rest; nothing of that if the cache is locked.
+ * Sets *@parked if the cache is not empty then.
+ */
+static struct span *carve_and_park(struct span_heap *heap, const struct span_request *request,
+				   struct span_batch *objects, struct span_leftovers *unused,
+				   bool *parked)
+	__must_hold(&heap->lock)
+{
+	struct span_cache *cache = raw_cpu_ptr(heap->caches);
+	struct span *span[SPAN_BATCH];
+	unsigned int n, first = 0;
+
+	if (heap->damaged || !spin_trylock(&cache->lock))
+		return NULL;
+	n = span_batch_carve(heap, request->npages, objects->n, SPAN_CACHED, objects, span);
+	if (n) {
+		WRITE_ONCE(cache->refills, cache->refills + 1);
+		first = has_traits(span[0], request);
+		if (first)
+			hand_out(cache, span[0], request);
+		park(heap, cache, span + first, n - first, unused);
+	}
+	*parked = cache->nspans;
+	spin_unlock(&cache->lock);
+	return first ? span[0] : NULL;
+}
+
+/* How many spans to carve where none is parked: the one that is wanted, and half a shelf. */
+static unsigned int refill_of(unsigned long npages)
+{
+	return min_t(unsigned long, 1 + SPAN_SHELF_PAGES / npages / 2, SPAN_SHELF_SPANS);
+}
+
+/*
+ * Fill a shelf that is empty. The heap's lock comes first, and keeps interrupts out; so what
+ * is carved is parked before anybody can miss it.
+ */
+static struct span *refill(struct span_heap *heap, const struct span_request *request)
+{
+	struct span_leftovers unused;
+	struct span_batch objects;
+	unsigned long irqflags;
+	bool parked = false;
+	struct span *span;
+
+	unused.n = 0;
+	objects.n = span_new_many((request->gfp & SPAN_GFP_MASK) | __GFP_NOWARN,
+				  refill_of(request->npages), objects.span);
+	if (!objects.n)
+		return NULL;
+	spin_lock_irqsave(&heap->lock, irqflags);
+	span = carve_and_park(heap, request, &objects, &unused, &parked);
+	span_heap_unlock(heap, irqflags);
+	if (parked)
+		have_watched(heap);
+	span_delete_many(objects.n, objects.span);
+	span_delete_many(unused.n, unused.span);
+	return span;
+}
+
+/**
+ * span_cache_alloc() - allocate a span without a look at the tree, or with others
+ * @heap: the heap
+ * @request: what is asked for; it need not make sense
+ *
+ * Context: any that @request->gfp allows; without the heap's lock.
+ * Return: a span in use; NULL if there are no caches, or no memory that is backed already, or
+ * the request is none for a cache: the heap itself has to serve it then.
+ */
+struct span *span_cache_alloc(struct span_heap *heap, const struct span_request *request)
+{
+	struct span *span;
+	bool empty;
+
+	if (!is_cacheable(heap, request))
+		return NULL;
+	span = take(heap, request, &empty);
+	if (empty && request->npages <= SPAN_SHELF_EXACT)
+		span = refill(heap, request);
+	if (span && request->flags & SPANALLOC_ZERO && !(span->traits & SPAN_TRAIT_ZERO))
+		span_contents_clear(heap, span);
+	return span;
+}
+

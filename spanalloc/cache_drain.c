@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Per-CPU caches of free spans: their life, and how they are emptied. See cache.c.
+ */
+
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <linux/percpu.h>
+#include <linux/string.h>
+
+#include "batch.h"
+#include "cache.h"
+#include "space.h"
+
+/**
+ * span_shelf_label() - say which length a shelf is for
+ * @shelf: an empty shelf
+ * @npages: the length
+ * @limit: pages that the whole cache may hold
+ *
+ * Context: the cache's lock is held, or nobody uses it yet.
+ */
+void span_shelf_label(struct span_shelf *shelf, unsigned long npages, unsigned long limit)
+{
+	unsigned long room = clamp_t(unsigned long, SPAN_SHELF_PAGES / npages, SPAN_SHELF_MIN,
+				     SPAN_SHELF_SPANS);
+
+	shelf->npages = npages;
+	shelf->room = min(room, limit / npages);
+}
+
+static void init_cache(struct span_cache *cache, unsigned long limit)
+{
+	unsigned int i;
+
+	spin_lock_init(&cache->lock);
+	for (i = 0; i < SPAN_SHELF_EXACT; i++)
+		span_shelf_label(&cache->shelf[i], i + 1, limit);
+}
+
+/**
+ * span_cache_create() - give a heap caches
+ * @heap: a heap that nobody uses yet
+ * @npages: pages that each CPU may park
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int span_cache_create(struct span_heap *heap, unsigned long npages)
+{
+	struct span_cache __percpu *caches = alloc_percpu(struct span_cache);
+	int cpu;
+
+	if (!caches)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		init_cache(per_cpu_ptr(caches, cpu), npages);
+	heap->cache_pages = npages;
+	heap->caches = caches;
+	return 0;
+}
+
+/**
+ * span_cache_destroy() - take a heap's caches away
+ * @heap: a heap that nobody uses any more
+ *
+ * Context: may sleep.
+ */
+void span_cache_destroy(struct span_heap *heap)
+{
+	span_cache_drain(heap);
+	free_percpu(heap->caches);
+	heap->caches = NULL;
+}
+
+/**
+ * span_cache_flush() - give spans back to the tree
+ * @heap: the heap
+ * @cache: one of its caches
+ * @shelf: a shelf of that
+ * @n: how many spans, those that have been there for longest
+ * @try: do nothing if the heap's lock is taken
+ *
+ * A heap that is damaged keeps its spans.
+ *
+ * Context: any but NMI; the cache's lock is held.
+ */
+void span_cache_flush(struct span_heap *heap, struct span_cache *cache,
+		      struct span_shelf *shelf, unsigned int n, bool try)
+	__must_hold(&cache->lock)
+{
+	struct span_leftovers unused;
+	unsigned long irqflags;
+
+	unused.n = 0;
+	if (!n)
+		return;
+	if (!try)
+		spin_lock_irqsave(&heap->lock, irqflags);
+	else if (!spin_trylock_irqsave(&heap->lock, irqflags))
+		return;
+	if (!heap->damaged) {
+		span_batch_sort(shelf->span, n);
+		span_batch_release(heap, shelf->span, n, &unused);
+		span_shelf_shrunk(cache, shelf, n);
+		memmove(shelf->span, shelf->span + n, shelf->n * sizeof(shelf->span[0]));
+		WRITE_ONCE(cache->flushes, cache->flushes + 1);
+	}
+	span_heap_unlock(heap, irqflags);
+	span_delete_many(unused.n, unused.span);
+}
+
+static void flush_all(struct span_heap *heap, struct span_cache *cache, bool try)
+	__must_hold(&cache->lock)
+{
+	unsigned int i;
+
+	for (i = 0; i < SPAN_SHELVES && cache->nspans; i++)
+		span_cache_flush(heap, cache, &cache->shelf[i], cache->shelf[i].n, try);
+}
+
+/* The cache of any CPU, with its lock. */
+static void enter_other(struct span_cache *cache, unsigned long *irqflags)
+	__acquires(&cache->lock)
+{
+	*irqflags = span_cache_keep_interrupts_out();
+	spin_lock(&cache->lock);
+}
+
+static void leave_other(struct span_cache *cache, unsigned long irqflags)
+	__releases(&cache->lock)
+{
+	spin_unlock(&cache->lock);
+	span_cache_let_interrupts_in(irqflags);
+}
+
+static unsigned long drain_cache(struct span_heap *heap, struct span_cache *cache, bool try)
+	__must_hold(&cache->lock)
+{
+	unsigned long before = cache->npages;
+
+	flush_all(heap, cache, try);
+	return before - cache->npages;
+}
+
+/**
+ * span_cache_drain_cpu() - give back to the tree what one CPU has parked
+ * @heap: the heap
+ * @cpu: the CPU, which may be offline
+ *
+ * Context: a task, with interrupts on; without the heap's lock.
+ * Return: pages that went to the tree.
+ */
+unsigned long span_cache_drain_cpu(struct span_heap *heap, int cpu)
+{
+	unsigned long done, irqflags;
+	struct span_cache *cache;
+
+	if (!heap->caches)
+		return 0;
+	cache = per_cpu_ptr(heap->caches, cpu);
+	enter_other(cache, &irqflags);
+	done = drain_cache(heap, cache, false);
+	leave_other(cache, irqflags);
+	return done;
+}
+
+/**
+ * span_cache_drain() - give back to the tree what all CPUs have parked
+ * @heap: the heap
+ *
+ * Context: a task, with interrupts on; without the heap's lock.
+ * Return: pages that went to the tree.
+ */
+unsigned long span_cache_drain(struct span_heap *heap)
+{
+	unsigned long done = 0;
+	int cpu;
+
+	if (heap->caches)
+		for_each_possible_cpu(cpu)
+			done += span_cache_drain_cpu(heap, cpu);
+	return done;
+}
+
+/**
+ * span_cache_try_drain() - the same, without waiting for the lock of a cache
+ * @heap: the heap
+ * @try: do not wait for the heap's lock either
+ *
+ * Context: any but NMI; without the heap's lock.
+ * Return: pages that went to the tree.
+ */
+unsigned long span_cache_try_drain(struct span_heap *heap, bool try)
+{
+	unsigned long done = 0, irqflags;
+	int cpu;
+
+	if (!heap->caches)
+		return 0;
+	for_each_possible_cpu(cpu) {
+		struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
+
+		if (!READ_ONCE(cache->nspans))
+			continue;
+		irqflags = span_cache_keep_interrupts_out();
+		if (!spin_trylock(&cache->lock)) {
+			span_cache_let_interrupts_in(irqflags);
+			continue;
+		}
+		done += drain_cache(heap, cache, try);
+		leave_other(cache, irqflags);
+	}
+	return done;
+}
+
+/**
+ * span_cache_age() - drain the caches that were not used since this was called last
+ * @heap: the heap
+ *
+ * Context: a task, with interrupts on; without the heap's lock. One at a time for each heap.
+ * Return: true if a cache is not empty.
+ */
+bool span_cache_age(struct span_heap *heap)
+{
+	unsigned long irqflags;
+	bool any = false;
+	int cpu;
+
+	if (!heap->caches)
+		return false;
+	for_each_possible_cpu(cpu) {
+		struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
+
+		enter_other(cache, &irqflags);
+		if (cache->seen == cache->allocs + cache->frees)
+			flush_all(heap, cache, false);
+		cache->seen = cache->allocs + cache->frees;
+		any |= cache->nspans;
+		leave_other(cache, irqflags);
+	}
+	return any;
+}
+
+/**
+ * span_cache_sum() - add up what the caches of all CPUs hold, and have done
+ * @heap: the heap
+ * @sums: out: the sums. Exact if nobody uses the caches meanwhile; a span that is taken from
+ *        one and put into another then can be counted twice, or not at all
+ *
+ * Context: any but NMI.
+ */
+void span_cache_sum(const struct span_heap *heap, struct span_cache_sums *sums)
+{
+	int cpu;
+
+	*sums = (struct span_cache_sums) { };
+	if (!heap->caches)
+		return;
+	for_each_possible_cpu(cpu) {
+		const struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
+
+		sums->npages += READ_ONCE(cache->npages);
+		sums->nspans += READ_ONCE(cache->nspans);
+		sums->allocs += READ_ONCE(cache->allocs);
+		sums->frees += READ_ONCE(cache->frees);
+		sums->refills += READ_ONCE(cache->refills);
+		sums->flushes += READ_ONCE(cache->flushes);
+		sums->zeroed_pages += READ_ONCE(cache->zeroed_pages);
+		sums->zero_saved_pages += READ_ONCE(cache->zero_saved_pages);
+	}
+}
+
+/**
+ * span_cache_npages() - how many pages are parked
+ * @heap: the heap
+ *
+ * Context: any.
+ * Return: pages in the caches of all CPUs, see span_cache_sum().
+ */
+unsigned long span_cache_npages(const struct span_heap *heap)
+{
+	unsigned long npages = 0;
+	int cpu;
+
+	if (heap->caches)
+		for_each_possible_cpu(cpu)
+			npages += READ_ONCE(per_cpu_ptr(heap->caches, cpu)->npages);
+	return npages;
+}

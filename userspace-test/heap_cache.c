@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Per-CPU caches: what they serve, what they hold, and when they let go of it. The model,
+ * which knows first fit only, plays no part.
+ */
+#include <linux/percpu.h>
+#include <linux/time64.h>
+
+#include "batch.h"
+#include "cache.h"
+#include "space.h"
+
+#include "heap_world.h"
+
+#define CACHE_PAGES	64
+
+static const struct geometry cached = {
+	.order = 3, .arena = 64, .limit = 1000, .retain = -1, .cache = CACHE_PAGES,
+};
+
+static struct spanalloc_stats stats_now(void)
+{
+	struct spanalloc_stats stats;
+
+	span_heap_stats(hw.heap, &stats);
+	return stats;
+}
+
+static struct span *get(unsigned long npages)
+{
+	struct span *span = hw_request(npages, 0, 0, GFP_KERNEL, 7);
+
+	EXPECT(!IS_ERR(span), "%lu pages: %ld", npages, PTR_ERR(span));
+	return span;
+}
+
+static struct span *get_at(unsigned long base, unsigned long npages)
+{
+	struct span *span = get(npages);
+
+	EXPECT_EQ(span->node.base, base);
+	EXPECT_EQ(span->node.npages, npages);
+	EXPECT_EQ(span->owner, 7);
+	EXPECT_EQ(span_heap_lookup(hw.heap, base), span);
+	return span;
+}
+
+static void put(struct span *span)
+{
+	EXPECT_EQ(span_heap_free(hw.heap, span), 0);
+}
+
+/* The check, in one hold or in batches; it knows what is parked. */
+static bool sound(unsigned int batch)
+{
+	struct span_report report;
+
+	return EXPECT_EQ(span_heap_check(hw.heap, batch, &report), 0) &&
+	       EXPECT(report.sums_compared, "no sums");
+}
+
+/* Everything is free again, and goes away. */
+static void end(void)
+{
+	EXPECT(sound(0) && sound(3), "check");
+	EXPECT_EQ(stats_now().in_use_pages, 0);
+	span_cache_drain(hw.heap);
+	EXPECT_EQ(stats_now().cached_pages, 0);
+	EXPECT_EQ(hw.heap->in_use_pages + hw.heap->in_use_spans, 0);
+	EXPECT(hw.heap->treap.nspans <= 1, "%lu free spans", hw.heap->treap.nspans);
+	hw_end();
+}
+
+void cache_serves_pairs(void)
+{
+	struct span *span, *other;
+	unsigned long locks;
+	u64 inserts, i;
+
+	REQUIRE(hw_create(&cached), "heap");
+	/* The first granule has to be backed; the second allocation finds it so. */
+	span = get_at(0, 3);
+	put(span);
+	EXPECT_EQ(stats_now().cached_pages, 3);
+	EXPECT_EQ(stats_now().cached_spans, 1);
+	EXPECT_EQ(stats_now().in_use_pages, 0);
+	EXPECT_EQ(span_heap_lookup(hw.heap, 1), NULL);
+	inserts = stats_now().tree_inserts;
+	for (i = 0; i < 100; i++) {
+		locks = shim_nlocks();
+		other = get_at(0, 3);
+		put(other);
+		EXPECT_EQ(other, span);
+		/* The cache's own lock twice, and no other. */
+		EXPECT_EQ(shim_nlocks() - locks, 2);
+	}
+	EXPECT_EQ(stats_now().tree_inserts, inserts);
+	EXPECT_EQ(stats_now().cache_allocs, 100);
+	EXPECT_EQ(stats_now().cache_frees, 101);
+	EXPECT_EQ(stats_now().allocs, 101);
+	EXPECT_EQ(stats_now().frees, 101);
+	end();
+}
+
+/* What is carved for a shelf is handed out from below. */
+void cache_refills_from_below(void)
+{
+	struct span *span[8];
+	u64 erases, mutates;
+	unsigned int i;
+
+	REQUIRE(hw_create(&cached), "heap");
+	span[0] = get_at(0, 1);
+	erases = stats_now().tree_erases;
+	mutates = hw.heap->treap.nmutates;
+	for (i = 1; i < 8; i++)
+		span[i] = get_at(i, 1);
+	EXPECT_EQ(stats_now().tree_erases, erases);
+	/* One change in place for all. */
+	EXPECT_EQ(hw.heap->treap.nmutates, mutates + 1);
+	EXPECT_EQ(stats_now().cache_refills, 1);
+	EXPECT_EQ(stats_now().cached_pages, 0);
+	EXPECT_EQ(hw.heap->backed_granules, 1);
+	for (i = 0; i < 8; i++)
+		put(span[i]);
+	end();
+}
+
+/* A batch takes no memory that nobody asked for, and finds room in several places. */
+void cache_refills_from_holes(void)
+{
+	struct span *span[32], *taken[3];
+	unsigned int i;
+
+	REQUIRE(hw_create(&cached), "heap");
+	for (i = 0; i < 16; i++)
+		span[i] = hw_request(1, 2, 0, GFP_KERNEL, 0);
+	EXPECT_EQ(hw.heap->backed_granules, 4);
+	EXPECT_EQ(stats_now().cache_refills, 0);
+	span_heap_free(hw.heap, hw_request(8, 8, 0, GFP_KERNEL, 0));
+	span_cache_drain(hw.heap);
+	/* Holes at all odd pages below 32, and one granule that is backed above. */
+	taken[0] = get_at(1, 1);
+	EXPECT_EQ(stats_now().cache_refills, 1);
+	EXPECT_EQ(stats_now().cached_pages, SPAN_BATCH - 1);
+	taken[1] = get_at(3, 1);
+	taken[2] = get_at(32, 2);
+	EXPECT_EQ(hw.heap->backed_granules, 5);
+	EXPECT(sound(0), "check");
+	for (i = 0; i < 16; i++)
+		put(span[i]);
+	for (i = 0; i < 3; i++)
+		put(taken[i]);
+	end();
+}
+
+void cache_full_shelf_flushes_half(void)
+{
+	struct span *span[16];
+	unsigned int i;
+	u64 inserts;
+
+	REQUIRE(hw_create(&cached), "heap");
+	for (i = 0; i < 10; i++)
+		span[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
+	for (i = 0; i < 8; i++)
+		put(span[i ^ 1]);
+	EXPECT_EQ(stats_now().cached_pages, 64);
+	EXPECT_EQ(stats_now().cache_flushes, 0);
+	EXPECT_EQ(hw.heap->treap.nspans, 1);
+	/* The older half goes, in one pass: one enters the tree, and the others make it grow. */
+	inserts = stats_now().tree_inserts;
+	put(span[8]);
+	EXPECT_EQ(stats_now().tree_inserts, inserts + 1);
+	EXPECT_EQ(stats_now().cache_flushes, 1);
+	EXPECT_EQ(stats_now().cached_pages, 40);
+	EXPECT_EQ(hw.heap->treap.nspans, 2);
+	EXPECT(sound(0), "check");
+	/* What was freed last is warm. */
+	EXPECT_EQ(get(8), span[8]);
+	EXPECT_EQ(get(8), span[6]);
+	EXPECT_EQ(get(8), span[7]);
+	EXPECT_EQ(get(8), span[4]);
+	EXPECT_EQ(get(8), span[5]);
+	put(get_at(0, 8));
+	for (i = 4; i < 10; i++)
+		put(span[i]);
+	end();
+}
+
+/* No CPU parks more than it may, whatever is freed. */
+void cache_is_bounded(void)
+{
+	struct rng rng;
+	unsigned int i, n = 0;
+	struct span *span[40];
+
+	REQUIRE(hw_create(&cached), "heap");
+	rng_seed(&rng, opt_seed);
+	for (i = 0; i < 4000; i++) {
+		if (n && (n == 40 || rng_once_in(&rng, 2))) {
+			unsigned int at = rng_below(&rng, n);
+
+			put(span[at]);
+			span[at] = span[--n];
+		} else {
+			span[n] = hw_request(rng_range(&rng, 1, rng_once_in(&rng, 4) ? 70 : 17), 0,
+					     0, GFP_KERNEL, 7);
+			n += !IS_ERR(span[n]);
+		}
+		if (!EXPECT(stats_now().cached_pages <= CACHE_PAGES, "step %u: %llu pages", i,
+			    (unsigned long long)stats_now().cached_pages) ||
+		    !EXPECT(sound(0), "step %u", i))
+			break;
+	}
+	EXPECT(stats_now().cache_allocs > 500, "%llu allocations", stats_now().cache_allocs);
+	EXPECT(stats_now().cache_flushes > 100, "%llu flushes", stats_now().cache_flushes);
+	while (n)
+		put(span[--n]);
+	end();
+}
+
+/* A shelf for long spans belongs to the length that was freed last. */
+void cache_long_spans_share(void)
+{
+	struct geometry geometry = cached;
+	struct span *span, *other;
+
+	geometry.cache = 600;
+	REQUIRE(hw_create(&geometry), "heap");
+	span = get_at(0, 20);
+	other = get_at(20, 20 + 64 * 7);
+	put(span);
+	EXPECT_EQ(get(20), span);
+	put(span);
+	put(other);
+	EXPECT_EQ(get(20 + 64 * 7), other);
+	EXPECT_EQ(get(20)->node.base, 0);
+	put(span_heap_lookup(hw.heap, 0));
+	put(other);
+	/* Longer than any shelf is for. */
+	put(get(513));
+	EXPECT(stats_now().cached_pages < 513, "%llu pages", stats_now().cached_pages);
+	end();
+}
+
+void cache_drains_before_failing(void)
+{
+	struct geometry geometry = cached;
+	struct span *span[8], *all;
+	unsigned int i, atomic;
+
+	geometry.limit = 64;
+	REQUIRE(hw_create(&geometry), "heap");
+	for (atomic = 0; atomic < 2; atomic++) {
+		for (i = 0; i < 8; i++)
+			span[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
+		for (i = 0; i < 8; i++) {
+			shim_cpu = i % SHIM_CPUS;
+			put(span[i]);
+		}
+		shim_cpu = 0;
+		EXPECT_EQ(stats_now().cached_pages, 64);
+		all = hw_request(64, 0, 0, atomic ? GFP_ATOMIC : GFP_KERNEL, 0);
+		EXPECT(!IS_ERR(all), "%ld", PTR_ERR(all));
+		EXPECT_EQ(stats_now().cached_pages, 0);
+		EXPECT_EQ(PTR_ERR(hw_request(1, 0, 0, GFP_KERNEL, 0)), -EDQUOT);
+		put(all);
+		span_cache_drain(hw.heap);
+	}
+	/* Nor does the last failure have to be of address space. */
+	span[0] = get_at(0, 4);
+	span[1] = get_at(4, 4);
+	put(span[0]);
+	put(span[1]);
+	span_heap_release(hw.heap, ~0UL, NULL);
+	hw.fake.fail_in = 1;
+	all = get(16);
+	EXPECT_EQ(hw.fake.fail_in, 0);
+	EXPECT_EQ(stats_now().cached_pages, 0);
+	put(all);
+	end();
+}
+
+void cache_drains_on_demand(void)
+{
+	REQUIRE(hw_create(&cached), "heap");
+	put(get(8));
+	EXPECT_EQ(span_heap_release(hw.heap, ~0UL, NULL), 0);
+	EXPECT_EQ(span_heap_scavenge(hw.heap, 0), 0);
+	EXPECT_EQ(stats_now().cached_pages, 8);
+	EXPECT_EQ(span_heap_scavenge(hw.heap, ~0UL), 8);
+	put(get(8));
+	EXPECT_EQ(span_scavenger_purge(hw.heap), 8);
+	put(get(8));
+	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 8), 8);
+	/* Who may not wait finds the heap locked. */
+	put(get(8));
+	spin_lock(&hw.heap->lock);
+	EXPECT_EQ(span_cache_try_drain(hw.heap, true), 0);
+	spin_unlock(&hw.heap->lock);
+	EXPECT_EQ(stats_now().cached_pages, 8);
+	EXPECT_EQ(span_cache_try_drain(hw.heap, true), 8);
+	/* One CPU alone. */
+	put(get(8));
+	shim_cpu = 2;
+	put(get(5));
+	EXPECT_EQ(span_cache_drain_cpu(hw.heap, 1), 0);
+	EXPECT_EQ(span_cache_drain_cpu(hw.heap, 2), 5);
+	EXPECT_EQ(stats_now().cached_pages, 8);
+	shim_cpu = 0;
+	end();
+}
+
+/* What nobody uses is not parked for ever, and nobody looks at empty caches. */
+void cache_ages(void)
+{
+	struct geometry geometry = cached;
+	struct span *busy, *idle;
+	unsigned long wakes;
+	unsigned int i;
+
+	geometry.retain = 0;
+	geometry.keeper = true;
+	REQUIRE(hw_create(&geometry), "heap");
+	busy = get_at(0, 8);
+	idle = get_at(8, 8);
+	wakes = hw.keeper.nwakes;
+	put(busy);
+	shim_cpu = 1;
+	put(idle);
+	shim_cpu = 0;
+	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
+	for (i = 0; i < 10; i++) {
+		put(get_at(0, 8));
+		fake_keeper_run(&hw.keeper, hw.keeper.now + NSEC_PER_SEC);
+	}
+	/* CPU 1 did nothing; CPU 0 goes on. */
+	EXPECT_EQ(stats_now().cached_pages, 8);
+	EXPECT_EQ(hw.heap->backed_granules, 1);
+	EXPECT(hw.heap->caches_watched && hw.keeper.pending, "nobody looks");
+	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
+	EXPECT_EQ(stats_now().cached_pages, 0);
+	EXPECT_EQ(hw.heap->backed_granules, 0);
+	EXPECT(!hw.heap->caches_watched && !hw.keeper.pending, "somebody looks still");
+	wakes = hw.keeper.nwakes;
+	put(get(3));
+	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
+	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
+	EXPECT_EQ(stats_now().cached_pages, 0);
+	end();
+}
+
+/* However long the scavenger remembers, and whatever else it waits for. */
+void cache_ages_in_a_long_window(void)
+{
+	struct geometry geometry = cached;
+	struct span *first, *second;
+	unsigned int parked_late;
+
+	geometry.retain = 10;
+	geometry.window_ms = 16 * 1000 * 1000;
+	geometry.keeper = true;
+	for (parked_late = 0; parked_late < 2; parked_late++) {
+		REQUIRE(hw_create(&geometry), "heap");
+		first = get_at(0, 8);
+		second = hw_request(64, 8, 0, GFP_KERNEL, 7);
+		/* Too long to be parked in 64 pages with others, so idle; an epoch is 1000 s. */
+		if (!parked_late)
+			put(first);
+		hw.heap->cache_pages = 32;
+		put(second);
+		hw.heap->cache_pages = CACHE_PAGES;
+		EXPECT(hw.heap->treap.ngranules_idle, "nothing idle");
+		if (parked_late) {
+			fake_keeper_run(&hw.keeper, hw.keeper.now + 5 * (u64)NSEC_PER_SEC);
+			put(first);
+		}
+		EXPECT_EQ(stats_now().cached_pages, 8);
+		fake_keeper_run(&hw.keeper, hw.keeper.now + 5 * (u64)NSEC_PER_SEC);
+		EXPECT_EQ(stats_now().cached_pages, 0);
+		end();
+	}
+}
+
+static struct span *get_zero(unsigned long npages)
+{
+	struct span *span = hw_request(npages, 0, SPANALLOC_ZERO, GFP_KERNEL, 0);
+	struct live live;
+
+	hw_keep(&live, span);
+	EXPECT(hw_is_zero(&live), "not zero");
+	hw_stamp(&live);
+	return span;
+}
+
+void cache_zeroes_what_is_dirty(void)
+{
+	struct span *span[3];
+
+	REQUIRE(hw_create(&cached), "heap");
+	span[0] = get_zero(2);
+	EXPECT_EQ(stats_now().zeroed_pages, 0);
+	/* Carved from memory that came zeroed. */
+	span[1] = get_zero(2);
+	EXPECT_EQ(stats_now().cache_allocs, 1);
+	EXPECT_EQ(stats_now().zeroed_pages, 0);
+	EXPECT_EQ(stats_now().zero_saved_pages, 4);
+	EXPECT_EQ(hw.fake.nzeroed, 0);
+	/* Somebody has had it; and then it crosses granules. */
+	put(span[1]);
+	span[1] = get_zero(2);
+	EXPECT_EQ(stats_now().zeroed_pages, 2);
+	EXPECT_EQ(hw.fake.nzeroed, 2);
+	put(span[1]);
+	put(span[0]);
+	put(get_zero(2));
+	put(get_zero(2));
+	span_cache_drain(hw.heap);
+	span[0] = get_zero(5);
+	put(span[0]);
+	span[0] = get_zero(5);
+	span[1] = get_zero(5);
+	span[2] = get_zero(12);
+	EXPECT(sound(0), "check");
+	put(span[0]);
+	put(span[1]);
+	put(span[2]);
+	put(get_zero(12));
+	end();
+}
+
+void cache_contiguous_only_if_it_is(void)
+{
+	struct geometry geometry = cached;
+	struct span *span[3], *contig;
+
+	geometry.scatter_every = 2;
+	REQUIRE(hw_create(&geometry), "heap");
+	span[0] = get_at(0, 5);
+	span[1] = get_at(5, 5);		/* crosses a granule */
+	span[2] = get_at(10, 5);	/* scattered */
+	put(span[0]);
+	put(span[1]);
+	contig = hw_request(5, 0, SPANALLOC_CONTIG, GFP_KERNEL, 0);
+	EXPECT(!IS_ERR(contig) && contig != span[1] && contig != span[0], "not the warmest");
+	put(contig);
+	EXPECT_EQ(hw_request(5, 0, SPANALLOC_CONTIG, GFP_KERNEL, 0), contig);
+	put(contig);
+	put(span[2]);
+	contig = hw_request(5, 0, SPANALLOC_CONTIG, GFP_KERNEL, 0);
+	EXPECT(!IS_ERR(contig) && contig != span[2], "scattered");
+	put(contig);
+	end();
+}
+
+/* What is freed twice, or elsewhere, is still noticed. */
+void cache_refuses_what_is_parked(void)
+{
+	struct span *span, stranger = { .state = SPAN_IN_USE };
+
+	REQUIRE(hw_create(&cached), "heap");
+	span = get(4);
+	put(span);
+	shim_quiet = true;
+	EXPECT_EQ(span_heap_free(hw.heap, span), -EINVAL);
+	EXPECT_EQ(span_heap_split(hw.heap, span, 1, GFP_KERNEL), ERR_PTR(-EINVAL));
+	EXPECT_EQ(span_heap_quarantine(hw.heap, span), -EINVAL);
+	EXPECT_EQ(span_heap_view_begin(hw.heap, span), -EINVAL);
+	stranger.node.npages = 4;
+	EXPECT_EQ(span_heap_free(hw.heap, &stranger), -EINVAL);
+	EXPECT(shim_take_warnings() >= 2, "no warning");
+	shim_quiet = false;
+	EXPECT_EQ(stats_now().cached_spans, 1);
+	/* A view keeps a span from being parked. */
+	span = get(4);
+	EXPECT_EQ(span_heap_view_begin(hw.heap, span), 0);
+	EXPECT_EQ(span_heap_free(hw.heap, span), -EBUSY);
+	EXPECT_EQ(span_heap_view_end(hw.heap, span), 0);
+	put(span);
+	end();
+}
+
+/* A failure to make objects costs the batch, not the allocation. */
+void cache_without_objects(void)
+{
+	struct span *span[4];
+	unsigned int nth;
+
+	REQUIRE(hw_create(&cached), "heap");
+	span[0] = get_at(0, 1);
+	for (nth = 1; nth <= 3; nth++) {
+		hw_fail_metadata(nth);
+		span[nth] = get_at(nth, 1);
+		EXPECT(shim_has_failed(), "the %u-th does not fail", nth);
+		EXPECT_EQ(stats_now().cached_pages, 0);
+	}
+	hw_fail_metadata(0);
+	for (nth = 0; nth < 4; nth++)
+		put(span[nth]);
+	end();
+}
+
+/* In an interrupt, objects are not made or deleted in bulk: that would turn interrupts on. */
+void cache_in_an_interrupt(void)
+{
+	struct span *span[9];
+	unsigned int i;
+	long n;
+
+	REQUIRE(hw_create(&cached), "heap");
+	span[0] = get_at(0, 1);
+	shim_irqs_off = true;
+	hw_fail_metadata(3);
+	span[1] = hw_request(1, 0, 0, GFP_ATOMIC, 0);
+	hw_fail_metadata(0);
+	/* A batch of two, for the third object could not be made. */
+	EXPECT_EQ(span[1]->node.base, 1);
+	EXPECT_EQ(stats_now().cache_refills, 1);
+	EXPECT_EQ(stats_now().cached_pages, 1);
+	put(span[0]);
+	put(span[1]);
+	EXPECT_EQ(span_cache_try_drain(hw.heap, true), 3);
+	n = span_heap_alloc_bulk(hw.heap, &(struct span_request) {
+		.npages = 1, .gfp = GFP_ATOMIC }, 8, span);
+	EXPECT_EQ(n, 8);
+	EXPECT_EQ(span_heap_free_bulk(hw.heap, 8, span), 0);
+	shim_irqs_off = false;
+	/* A shelf that overflows there. */
+	for (i = 0; i < 9; i++)
+		span[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
+	shim_irqs_off = true;
+	for (i = 0; i < 9; i++)
+		put(span[i]);
+	EXPECT_EQ(stats_now().cache_flushes, 2);
+	shim_irqs_off = false;
+	EXPECT(!shim_take_warnings(), "in bulk");
+	end();
+}
+
+void cache_is_not_for_all_heaps(void)
+{
+	struct geometry geometry = cached;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		geometry = cached;
+		geometry.account = i == 0;
+		geometry.retain = i == 0 ? 0 : -1;
+		geometry.wipe = i == 1;
+		geometry.poison = i == 2;
+		geometry.cache = i == 3 ? 0 : CACHE_PAGES;
+		REQUIRE(hw_create(&geometry), "heap");
+		EXPECT(!hw.heap->caches, "kind %u has caches", i);
+		put(get(3));
+		EXPECT_EQ(stats_now().cached_pages, 0);
+		EXPECT_EQ(span_cache_drain(hw.heap) + span_cache_drain_cpu(hw.heap, 0) +
+			  span_cache_try_drain(hw.heap, true) + span_cache_age(hw.heap), 0);
+		end();
+	}
+	/* No memory for caches: no heap. */
+	hw_fail_metadata(2);
+	shim_quiet = true;
+	EXPECT(IS_ERR(span_heap_create(&(struct spanalloc_attr) {
+		.name = "test", .granule_order = 3, .arena_pages = 64, .cache_pages = 8,
+		.retain_percent = -1,
+	}, &fake_backing_ops, &hw.fake)), "made of nothing");
+	shim_quiet = false;
+	EXPECT(shim_has_failed(), "it did not fail");
+	hw_fail_metadata(0);
+	EXPECT_EQ(shim_live().blocks, 0);
+}
+
+void cache_of_a_damaged_heap(void)
+{
+	struct span *span;
+
+	REQUIRE(hw_create(&cached), "heap");
+	span = get(4);
+	put(get(2));
+	shim_quiet = true;
+	hw.heap->damaged = true;
+	EXPECT_EQ(PTR_ERR(hw_request(2, 0, 0, GFP_KERNEL, 0)), -EIO);
+	EXPECT_EQ(span_heap_free(hw.heap, span), -EIO);
+	EXPECT_EQ(span_cache_drain(hw.heap), 0);
+	EXPECT_EQ(stats_now().cached_pages, 8 - 4);
+	hw.heap->damaged = false;
+	shim_quiet = false;
+	put(span);
+	end();
+}
