@@ -15,7 +15,7 @@
 
 #include "heap.h"
 #include "ktap.h"
-#include "nothing_backing.h"
+#include "../kunit/nothing_backing.h"
 #include "rng.h"
 
 /* What the README promises. */

@@ -26,7 +26,7 @@
 #include "fake_keeper.h"
 #include "footprint.h"
 #include "heap.h"
-#include "nothing_backing.h"
+#include "../kunit/nothing_backing.h"
 #include "shim.h"
 #include "tools/trace.h"
 

@@ -3,8 +3,8 @@
  * A backing without memory, for measuring: it costs nothing, and the heap never
  * looks into the pages that it is given.
  */
-#ifndef _NOTHING_BACKING_H
-#define _NOTHING_BACKING_H
+#ifndef _SPANALLOC_KUNIT_NOTHING_BACKING_H
+#define _SPANALLOC_KUNIT_NOTHING_BACKING_H
 
 #include "backing.h"
 
@@ -40,4 +40,4 @@ static const struct span_backing_ops nothing_backing = {
 	.verify = nothing_verify,
 };
 
-#endif /* _NOTHING_BACKING_H */
+#endif /* _SPANALLOC_KUNIT_NOTHING_BACKING_H */
