@@ -12,6 +12,7 @@ CONFIG_SPANALLOC ?= m
 CONFIG_SPANALLOC_SAMPLES ?= m
 
 VM := userspace-test/vm
+BENCH_TRACES = $(if $(TRACES),$(wildcard $(TRACES)/*.trace.gz))
 KBUILD_ARGS = --no-print-directory -C $(KDIR) M=$(CURDIR) \
 	CONFIG_SPANALLOC=$(CONFIG_SPANALLOC) \
 	CONFIG_SPANALLOC_SAMPLES=$(CONFIG_SPANALLOC_SAMPLES)
@@ -25,7 +26,7 @@ SIGNING = $(if $(or $(filter pkcs11:%,$(SIG_KEY)), \
 # Slower tiers of the tests have verbs of their own.
 .PHONY: all modules modules_install tools tools_install tools_uninstall run shell test \
 	test-mutants coverage test-pressure test-arm64 test-apps test-debug test-kcsan fuzz \
-	stress hostile bench-device check clean help kdir
+	stress hostile bench bench-device check clean help kdir
 
 ## all               build the module for KDIR (also: modules)
 all: modules
@@ -111,6 +112,10 @@ stress:
 hostile:
 	@userspace-test/test.sh hostile
 
+## bench             the heap against the kernel's other allocators, in User-Mode Linux (TRACES=)
+bench:
+	@$(VM)/bench.sh $(BENCH_TRACES)
+
 ## bench-device      what the device costs, over calls in the kernel and over a memfd
 bench-device:
 	@$(VM)/bench-device.sh
@@ -142,7 +147,7 @@ help:
 	@echo '  DESTDIR=FOLDER    before that, for who makes packages'
 	@echo 'run, shell:'
 	@echo '  SERIES=6.1        the Debian kernel to boot: 6.1, 6.12 or 7.2'
-	@echo '  TRACES=FOLDER     the *.trace.gz to replay (default: userspace-test/traces)'
+	@echo '  TRACES=FOLDER     the *.trace.gz to replay (default: userspace-test/traces); for bench, too'
 	@echo 'fuzz:'
 	@echo '  FUZZ_SECONDS=60   how long, divided over the targets'
 

@@ -6,7 +6,7 @@
 #   static   rules about the sources (static.sh), and what tools say (static-tools.sh)
 #   build    the module, warnings being errors, for each kernel of BUILD_SERIES
 #   user     the heap in user space, under sanitizers (make check)
-#   kunit    the KUnit suites, in User-Mode Linux
+#   kunit    the KUnit suites, in User-Mode Linux, and a quick look at the benchmark
 #   vm       the module in virtual machines, for each kernel of RUN_SERIES, all at the same
 #            time: traces are replayed, the device is tested, races are forced
 #
@@ -208,6 +208,7 @@ part_user() {
 part_kunit() {
 	step 'the verdict on KUnit logs finds what it has to' vm/kunit-verdict-selftest.sh
 	stream 333 'KUnit' vm/kunit.sh
+	stream 1 'a quick look at the benchmark' vm/bench.sh --smoke
 }
 
 # in_guests SERIES
@@ -317,7 +318,7 @@ run_part() {
 }
 
 # The least number of checks of a whole run.
-CHECKS_MIN=2040
+CHECKS_MIN=2041
 
 main() {
 	local part

@@ -18,14 +18,9 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=um.sh
+. "$VM_DIR/um.sh"
 
-SERIES=7.2
-# What the kernel sees of the project.
-PARTS=(Kbuild spanalloc kunit)
-PRODUCTS=('*.o' '*.ko' '*.mod' '*.mod.c' '.*.cmd' '*.symvers' 'modules.order' '.tmp_*'
-	'.module-common*' '*.a')
-# User-Mode Linux has two processors only with seccomp=on.
-UML_ARGS=(seccomp=on ncpus=2)
 TIMEOUT=600
 
 PASSED=0
@@ -63,82 +58,11 @@ results() {
 	done
 }
 
-# show FILE: the end of what a tool said, as a comment.
-show() {
-	tail -n "${2:-40}" "$1" | tr -d '\r' | sed 's/^/# /'
-}
-
-# quietly LOG COMMAND...
-quietly() {
-	local log=$1
-	shift
-	if [[ -n ${V:-} ]]; then
-		"$@" 2>&1 </dev/null | tee "$log" >&2
-	else
-		"$@" >"$log" 2>&1 </dev/null
-	fi
-}
-
-# make_tree: the kernel's source with a place for the project. A hard link that is written
-# to by sed -i becomes a file of its own, so the source stays as it was.
-make_tree() {
-	local tmp=$DIR/.new-tree
-	rm -rf "$tmp" "$TREE"
-	note "copying the source of Linux $SERIES (hard links)"
-	cp -al "$SRC" "$tmp"
-	mkdir "$tmp/drivers/spanalloc"
-	# shellcheck disable=SC2016 # sed's last line
-	sed -i '$a obj-y += spanalloc/' "$tmp/drivers/Makefile"
-	sed -i 's|^endmenu$|source "drivers/spanalloc/Kconfig"\n\n&|' "$tmp/drivers/Kconfig"
-	if ! grep -q spanalloc "$tmp/drivers/Makefile" || ! grep -q spanalloc "$tmp/drivers/Kconfig"; then
-		die "the source of Linux $SERIES has no place for drivers/spanalloc"
-	fi
-	mv "$tmp" "$TREE"
-}
-
-# copy_project DIR: as in build-module.sh, what has changed becomes new, the rest stays.
-copy_project() {
-	local part excludes=(--exclude=/Kconfig)
-	for part in "${PRODUCTS[@]}"; do
-		excludes+=(--exclude="$part")
-	done
-	mkdir -p "$1"
-	rsync -rlp --checksum --delete "${excludes[@]}" "${PARTS[@]/#/$PROJECT/}" "$1/"
-}
-
-# The top of the project has no Kconfig, for it is no part of a kernel.
-stage() {
-	local name
-	copy_project "$TREE/drivers/spanalloc"
-	for name in spanalloc kunit; do
-		printf 'source "drivers/spanalloc/%s/Kconfig"\n' "$name"
-	done >"$TREE/drivers/spanalloc/.Kconfig.new"
-	if ! cmp -s "$TREE/drivers/spanalloc/.Kconfig.new" "$TREE/drivers/spanalloc/Kconfig"; then
-		mv "$TREE/drivers/spanalloc/.Kconfig.new" "$TREE/drivers/spanalloc/Kconfig"
-	fi
-	rm -f "$TREE/drivers/spanalloc/.Kconfig.new"
-}
-
 # Parameters of the module with the suites, as the environment has them.
 parameters() {
 	[[ -z ${SEED:-} ]] || printf 'spanalloc_kunit.seed=%d\n' "$SEED"
 	[[ -z ${OPS:-} ]] || printf 'spanalloc_kunit.operations=%d\n' "$OPS"
 	[[ -z ${STRESS_MS:-} ]] || printf 'spanalloc_kunit.stress_ms=%d\n' "$STRESS_MS"
-}
-
-# kunit_py COMMAND [OPTION...]
-kunit_py() {
-	local command=$1
-	shift
-	(
-		cd "$TREE"
-		python3 tools/testing/kunit/kunit.py "$command" --build_dir="$OBJ" "$@"
-	)
-}
-
-build_kernel() {
-	[[ -f $OBJ/linux ]] || note "building Linux $SERIES for User-Mode Linux"
-	kunit_py build --jobs="${JOBS:-$(nproc)}" --kunitconfig=drivers/spanalloc/kunit
 }
 
 run_kernel() {
@@ -211,28 +135,13 @@ build_modules() {
 	[[ -f $DIR/modules/spanalloc/spanalloc.ko && -f $DIR/modules/kunit/spanalloc_kunit.ko ]]
 }
 
-# make_initramfs FILE
-make_initramfs() {
-	local stage=$TMP/initramfs.d
-	mkdir -p "$stage/bin" "$stage/guest" "$stage/lib/spanalloc"
-	cp "$(command -v busybox)" "$stage/bin/busybox"
-	cp "$VM_DIR/guest-init.sh" "$stage/init"
-	cp "$VM_DIR/guest-kunit.sh" "$stage/guest/run"
-	cp "$DIR/modules/spanalloc/spanalloc.ko" "$DIR/modules/kunit/spanalloc_kunit.ko" \
-		"$stage/lib/spanalloc/"
-	chmod 755 "$stage" "$stage/init" "$stage/bin/busybox"
-	(cd "$stage" && find . | sort | cpio --quiet -o -H newc -R 0:0) >"$1"
-}
-
 # boot_modules LOG
 boot_modules() {
 	local params
-	make_initramfs "$TMP/initramfs"
+	make_initramfs "$TMP/initramfs" "$VM_DIR/guest-kunit.sh" \
+		"$DIR/modules/spanalloc/spanalloc.ko" "$DIR/modules/kunit/spanalloc_kunit.ko"
 	mapfile -t params < <(parameters)
-	timeout --kill-after=5 "$TIMEOUT" "$OBJ_M/linux" mem=1G initrd="$TMP/initramfs" \
-		con0=null,fd:1 con=null console=tty uml_dir="$TMP/uml/" "${UML_ARGS[@]}" \
-		${params[@]+"${params[@]}"} \
-		</dev/null >"$1" 2>&1 || true
+	boot_um "$OBJ_M/linux" "$TMP/initramfs" "$1" mem=1G ${params[@]+"${params[@]}"}
 }
 
 run_modules() {
@@ -254,34 +163,6 @@ run_modules() {
 	judge modules "$log"
 }
 
-# A tree of another version of the source is of no use any more.
-prune() {
-	local dir
-	for dir in "$CACHE"/kunit/*/; do
-		[[ ${dir%/} = "$DIR" || ! -d $dir ]] || rm -rf "$dir"
-	done
-}
-
-prepare() {
-	local kernel
-	"$VM_DIR/deps.sh" src vm
-	kernel=$("$VM_DIR/kernel.sh" "$SERIES")
-	eval "$kernel"
-	if [[ -z $SRC ]]; then
-		kernel=$("$VM_DIR/kernel.sh" "$SERIES" --src)
-		eval "$kernel"
-	fi
-	[[ -n $SRC ]] || die "no source of Linux $SERIES"
-	DIR=$CACHE/kunit/$(basename "$SRC")
-	TREE=$DIR/tree OBJ=$DIR/obj OBJ_M=$DIR/obj-modules
-	mkdir -p "$DIR"
-	exec 9>"$CACHE/kunit/.lock"
-	flock 9
-	prune
-	[[ -d $TREE ]] || make_tree
-	stage
-}
-
 main() {
 	local what=() item
 	while [[ $# -gt 0 ]]; do
@@ -294,7 +175,8 @@ main() {
 	[[ ${#what[@]} -gt 0 ]] || what=(builtin modules)
 	forget_outer_make
 	TMP=$(mktemp -d)
-	prepare
+	prepare_um kunit
+	OBJ=$DIR/obj OBJ_M=$DIR/obj-modules
 	for item in "${what[@]}"; do
 		"run_$item"
 	done

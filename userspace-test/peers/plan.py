@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What "make bench" measures, and who takes part.
+
+plan.py PLAN TRACES...   the lines that the guest is to do, one after the other: words for the
+                         module's parameter "run", or "latency". PLAN is "full", "init", what
+                         is repeated with init_on_alloc=1, or "smoke": all of it, but small.
+
+report.py expects a result for each peer that stands here, however many the module knows.
+"""
+
+import gzip
+import os
+import sys
+
+HEADER = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                      "../../spanalloc/include/linux/spanalloc.h")
+
+
+def cached(name):
+    """[name] if the module has caches of each CPU, which came later than the rest."""
+    with open(HEADER, encoding="utf-8") as header:
+        return [name] if "SPANALLOC_CACHE_DEFAULT" in header.read() else []
+
+
+INDEX = ["null", "treap", "rb-vmalloc", "drm_mm", "maple", "iova", "genalloc", "heap"]
+INDEX += cached("heap-cached")
+CARVE = ["null", "treap", "treap-reinsert", "rb-vmalloc", "rb-reinsert", "drm_mm", "maple",
+         "iova", "genalloc"]
+CHURN = ["null", "treap", "treap-reinsert", "rb-vmalloc", "drm_mm", "maple", "heap"]
+CHURN += cached("heap-cached")
+# They take time in proportion to the spans.
+CHURN_LINEAR = ["iova", "genalloc"]
+CHURN_HUGE = ["null", "treap", "rb-vmalloc"]
+MEMORY = ["null", "spanalloc", *cached("spanalloc-cached"), "alloc_pages", "alloc_pages_exact"]
+PAIR = MEMORY + ["vmalloc", "kmem_cache"]
+CPUS = MEMORY + ["heap", "kmem_cache"]
+TRACE = INDEX + MEMORY[1:]
+METADATA = ["null", "heap", "drm_mm", "maple", "iova"]
+LATENCY = ["keeps", "gives"]
+
+# These give the lowest address that fits, so that they have to agree.
+LOWEST = ["treap", "treap-reinsert", "rb-vmalloc", "rb-reinsert", "drm_mm", "maple", "genalloc",
+          "heap", "spanalloc"]
+
+# Pages of the largest block that the kernel gives.
+BLOCK_PAGES = 1024
+PERCENTILES = ["p50", "p99", "p99.9", "longest"]
+PAGES = [1, 2, 3, 4, 8, 16, 17, 32, 64, 128, 256, 512]
+SIZES = {
+    "full": {
+        "pages": PAGES, "index": [1, 3, 16, 17, 64, 512],
+        "churn": [10**3, 10**4, 10**5, 10**6, 10**7], "memory": [10**3, 10**4],
+        "metadata": 2**20,
+    },
+    "smoke": {
+        "pages": [1, 3, 16], "index": [1, 17], "churn": [1000], "memory": [100],
+        "metadata": 2**12,
+    },
+}
+SIZES["init"] = SIZES["full"]
+
+
+def churn_peers(nspans):
+    if nspans >= 10**7:
+        return CHURN_HUGE
+    return CHURN + (CHURN_LINEAR if nspans <= 10**4 else [])
+
+
+def trace_name(path):
+    """The name of a trace: that of its file, up to the first dot."""
+    return path.rsplit("/", 1)[-1].split(".", 1)[0]
+
+
+def trace_peers(path):
+    """Who can do a trace: blocks of pages end at 4 MiB."""
+    longest = max((int(line.split()[2]) for line in open_trace(path) if line[0] == "a"),
+                  default=0)
+    return [peer for peer in TRACE
+            if longest <= BLOCK_PAGES or peer not in ("alloc_pages", "alloc_pages_exact")]
+
+
+def open_trace(path):
+    """The lines of a trace, packed or not."""
+    opener = gzip.open if path.endswith(".gz") else open
+    with opener(path, "rt", encoding="ascii") as trace:
+        yield from trace
+
+
+def steps(plan, traces):
+    """Yields (line for the guest, measurement, parameters, peers)."""
+    sizes = SIZES[plan]
+    for pages in sizes["pages"]:
+        yield f"pair {pages}", "pair", [str(pages)], PAIR
+    for path in traces:
+        name = trace_name(path)
+        yield f"trace /lib/spanalloc/{name}.events {name}", "trace", [name], trace_peers(path)
+    if plan == "init":
+        return
+    for case in ("w1", "w1b"):
+        yield f"carve {case}", "carve", [case], CARVE
+    for pages in sizes["index"]:
+        yield f"index-pair {pages}", "index-pair", [str(pages)], INDEX
+    for nspans in sizes["churn"]:
+        yield f"churn {nspans}", "churn", [str(nspans)], churn_peers(nspans)
+    for nspans in sizes["memory"]:
+        yield f"churn-memory {nspans}", "churn-memory", [str(nspans)], MEMORY
+    for how in ("same", "mixed"):
+        for ncpus in (1, 2):
+            yield f"cpus {ncpus} {how}", "cpus", [f"{ncpus}-{how}"], CPUS
+        yield f"handover {how}", "handover", [how], CPUS
+    yield f"metadata {sizes['metadata']}", "metadata", [str(sizes["metadata"])], METADATA
+    yield "latency", "latency", PERCENTILES, LATENCY
+
+
+def main():
+    if len(sys.argv) < 2 or sys.argv[1] not in SIZES:
+        sys.exit("usage: plan.py full|init|smoke TRACE...")
+    for line, _, _, _ in steps(sys.argv[1], sys.argv[2:]):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
