@@ -110,7 +110,7 @@ sparse_make() (
 	make --no-print-directory -C "$KDIR" M="$COPY" C=2 \
 		CF='-D__CHECK_ENDIAN__ -Wsparse-error' KBUILD_MODPOST_WARN=1 -j"$JOBS" \
 		CONFIG_SPANALLOC=m CONFIG_SPANALLOC_SAMPLES=m CONFIG_SPANALLOC_KUNIT_TEST=m \
-		CONFIG_SPANALLOC_TORTURE=m "$1" 2>&1
+		CONFIG_SPANALLOC_TORTURE=m CONFIG_SPANALLOC_PEERS=m "$1" 2>&1
 )
 
 module_sources() {
