@@ -271,7 +271,7 @@ part_debug() {
 		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/races.sh
 		stream 20 "cgroups, Linux $name" env SERIES="$name" vm/cgroup.sh
 		stream 33 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
-		stream 200 "contents of free pages, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/contents.sh
+		stream 210 "contents of free pages, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/contents.sh
 		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
 	done
 }

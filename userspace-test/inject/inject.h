@@ -12,6 +12,8 @@
 
 /* Of kernel functions that are none of ours it is not known. */
 #define ANY_COPIES	~0U
+/* On some kernels none that can be made to fail. */
+#define PERHAPS_COPIES	(~0U - 1)
 
 /**
  * struct operation - what is tried with its first, second, ... allocation failing
