@@ -97,7 +97,7 @@ static void processor_takes_nothing_with_it(void)
 	if (access(CPU_ONLINE, W_OK))
 		test_skip("no processor that can be taken away");
 	/* No scavenger that would have a look at what is parked. */
-	module_load("retain_percent=-1");
+	module_load("retain_percent=-1 cache_pages=512");
 	fd = dev_open();
 	run_on(1);
 	for (npages = 1; npages <= 16; npages++)

@@ -34,11 +34,13 @@ static void load(const char *path, const char *parameters)
 
 void module_load(const char *format, ...)
 {
-	char parameters[256];
+	/* Idle is what is freed, not what is left of it; who wants caches says so after that. */
+	char parameters[256] = "cache_pages=0 ";
+	size_t used = strlen(parameters);
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(parameters, sizeof(parameters), format, args);
+	vsnprintf(parameters + used, sizeof(parameters) - used, format, args);
 	va_end(args);
 	load(MODULE_FILE, parameters);
 }

@@ -73,7 +73,7 @@ kunit_py() {
 	local command=$1
 	shift
 	(
-		cd "$TREE"
+		cd "$TREE" || exit
 		python3 tools/testing/kunit/kunit.py "$command" --build_dir="$OBJ" "$@"
 	)
 }
