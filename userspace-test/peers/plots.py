@@ -3,6 +3,7 @@
 
 import math
 import os
+import string
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 440
@@ -56,15 +57,13 @@ def line(x1, y1, x2, y2, colour):
 
 
 def sheet(title, where, parts):
-    """A whole picture."""
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="sans-serif">',
-        "<!-- SPDX-License-Identifier: GPL-2.0-only; drawn by make bench -->",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+    """A whole picture: what all have in common stands in sheet.svg."""
+    with open(os.path.join(os.path.dirname(__file__), "sheet.svg"), encoding="utf-8") as file:
+        frame = string.Template(file.read())
+    return frame.substitute(width=WIDTH, height=HEIGHT, parts="\n".join([
         text(LEFT, 22, title, size=15),
         text(LEFT, HEIGHT - 10, where, size=10, extra=' fill="#666666"'),
-        *parts, "</svg>", ""])
+        *parts]))
 
 
 def y_axis(axis, name):
