@@ -5,55 +5,7 @@
  */
 #include "batch.h"
 
-#include "heap_world.h"
-
-#define CACHE_PAGES	64
-
-static const struct geometry cached = {
-	.order = 3, .arena = 64, .limit = 1000, .retain = -1, .cache = CACHE_PAGES,
-};
-
-static struct spanalloc_stats stats_now(void)
-{
-	struct spanalloc_stats stats;
-
-	span_heap_stats(hw.heap, &stats);
-	return stats;
-}
-
-static struct span *get(unsigned long npages)
-{
-	struct span *span = hw_request(npages, 0, 0, GFP_KERNEL, 7);
-
-	EXPECT(!IS_ERR(span), "%lu pages: %ld", npages, PTR_ERR(span));
-	return span;
-}
-
-static void put(struct span *span)
-{
-	EXPECT_EQ(span_heap_free(hw.heap, span), 0);
-}
-
-/* The check, in one hold or in batches; it knows what is parked. */
-static bool sound(unsigned int batch)
-{
-	struct span_report report;
-
-	return EXPECT_EQ(span_heap_check(hw.heap, batch, &report), 0) &&
-	       EXPECT(report.sums_compared, "no sums");
-}
-
-/* Everything is free again, and goes away. */
-static void end(void)
-{
-	EXPECT(sound(0) && sound(3), "check");
-	EXPECT_EQ(stats_now().in_use_pages, 0);
-	span_cache_drain(hw.heap);
-	EXPECT_EQ(stats_now().cached_pages, 0);
-	EXPECT_EQ(hw.heap->in_use_pages + hw.heap->in_use_spans, 0);
-	EXPECT(hw.heap->treap.nspans <= 1, "%lu free spans", hw.heap->treap.nspans);
-	hw_end();
-}
+#include "cache_world.h"
 
 static long get_many(unsigned long npages, unsigned int flags, gfp_t gfp, unsigned long n,
 		     struct span **span)
@@ -67,7 +19,7 @@ static long get_many(unsigned long npages, unsigned int flags, gfp_t gfp, unsign
 
 void bulk_is_carved_and_merged(void)
 {
-	struct geometry geometry = cached;
+	struct geometry geometry = cw_geometry;
 	struct span *span[100];
 	unsigned long locks;
 	struct live live;
@@ -84,10 +36,10 @@ void bulk_is_carved_and_merged(void)
 		EXPECT(hw_is_zero(&live), "span %ld is not zero", i);
 		hw_stamp(&live);
 	}
-	EXPECT(sound(0), "check");
-	EXPECT_EQ(stats_now().allocs, 100);
-	EXPECT_EQ(stats_now().in_use_pages, 300);
-	EXPECT_EQ(stats_now().zero_saved_pages, 300);
+	EXPECT(cw_sound(0), "check");
+	EXPECT_EQ(cw_stats().allocs, 100);
+	EXPECT_EQ(cw_stats().in_use_pages, 300);
+	EXPECT_EQ(cw_stats().zero_saved_pages, 300);
 	/* From the wrong end, and each once: seven holds of the lock, and one free span. */
 	for (i = 0; i < 50; i++)
 		swap(span[i], span[99 - i]);
@@ -95,23 +47,23 @@ void bulk_is_carved_and_merged(void)
 	EXPECT_EQ(span_heap_free_bulk(hw.heap, 100, span), 0);
 	EXPECT_EQ(shim_nlocks() - locks, DIV_ROUND_UP(100, SPAN_BATCH));
 	EXPECT_EQ(hw.heap->treap.nspans, 1);
-	EXPECT_EQ(stats_now().frees, 100);
+	EXPECT_EQ(cw_stats().frees, 100);
 	/* What is dirty now is zeroed, for all is backed: seven holds again. */
 	locks = shim_nlocks();
 	EXPECT_EQ(get_many(3, SPANALLOC_ZERO, GFP_KERNEL, 100, span), 100);
 	EXPECT_EQ(shim_nlocks() - locks, DIV_ROUND_UP(100, SPAN_BATCH));
-	EXPECT_EQ(stats_now().zeroed_pages, 300);
+	EXPECT_EQ(cw_stats().zeroed_pages, 300);
 	for (i = 0; i < 100; i++) {
 		hw_keep(&live, span[i]);
 		EXPECT(hw_is_zero(&live), "span %ld is not zero", i);
 	}
 	EXPECT_EQ(span_heap_free_bulk(hw.heap, 100, span), 0);
-	end();
+	cw_end();
 }
 
 void bulk_fails_in_part(void)
 {
-	struct geometry geometry = cached;
+	struct geometry geometry = cw_geometry;
 	struct span *span[20], *other;
 	long n;
 
@@ -121,8 +73,8 @@ void bulk_fails_in_part(void)
 	EXPECT_EQ(get_many(65, 0, GFP_KERNEL, 20, span), -EDQUOT);
 	EXPECT_EQ(get_many(9, SPANALLOC_CONTIG, GFP_KERNEL, 20, span), -EINVAL);
 	EXPECT_EQ(get_many(4, 0, GFP_NOWAIT, 20, span), -EAGAIN);
-	other = get(8);
-	put(other);
+	other = cw_get(8);
+	cw_put(other);
 	/* What is parked is had, too. */
 	n = get_many(5, 0, GFP_KERNEL, 20, span);
 	EXPECT_EQ(n, 12);
@@ -144,16 +96,16 @@ void bulk_fails_in_part(void)
 	EXPECT_EQ(span_heap_free_bulk(hw.heap, 4, span), -EBUSY);
 	EXPECT(shim_take_warnings(), "no warning");
 	shim_quiet = false;
-	EXPECT_EQ(stats_now().in_use_spans, 1);
+	EXPECT_EQ(cw_stats().in_use_spans, 1);
 	EXPECT_EQ(span_heap_view_end(hw.heap, span[1]), 0);
-	put(span[1]);
-	end();
+	cw_put(span[1]);
+	cw_end();
 }
 
 /* A batch is short, in spans and in pages; and some of the spans may be none. */
 void bulk_of_long_spans(void)
 {
-	struct geometry geometry = cached;
+	struct geometry geometry = cw_geometry;
 	struct span *span[4];
 	unsigned long locks;
 	long i;
@@ -175,10 +127,10 @@ void bulk_of_long_spans(void)
 		EXPECT_EQ(span[i]->node.base, 2500 * i);
 	span[3] = span[2];
 	span[2] = ERR_PTR(-ENOMEM);
-	put(span[1]);
+	cw_put(span[1]);
 	span[1] = NULL;
 	EXPECT_EQ(span_heap_free_bulk(hw.heap, 4, span), 0);
-	end();
+	cw_end();
 }
 
 /* One of a batch shows that the heap is damaged: nothing is freed from there on. */
@@ -187,7 +139,7 @@ void bulk_finds_damage(void)
 	struct span *span[3], **slot;
 	unsigned long npages;
 
-	REQUIRE(hw_create(&cached), "heap");
+	REQUIRE(hw_create(&cw_geometry), "heap");
 	EXPECT_EQ(get_many(3, 0, GFP_KERNEL, 3, span), 3);
 	npages = hw.heap->treap.npages;
 	slot = span_map_slot(&hw.heap->arenas, span_end(span[1]) - 1);
@@ -202,7 +154,7 @@ void bulk_finds_damage(void)
 	hw.heap->damaged = false;
 	span[0]->state = SPAN_IN_USE;
 	EXPECT_EQ(span_heap_free_bulk(hw.heap, 3, span), 0);
-	end();
+	cw_end();
 }
 
 /* Where pages have to be something, or nothing may be idle, one by one. */
@@ -213,7 +165,7 @@ void bulk_is_for_all_heaps(void)
 	unsigned int i, j;
 
 	for (i = 0; i < 3; i++) {
-		struct geometry geometry = cached;
+		struct geometry geometry = cw_geometry;
 
 		geometry.account = i == 0;
 		geometry.retain = i == 0 ? 0 : -1;
@@ -231,6 +183,6 @@ void bulk_is_for_all_heaps(void)
 		if (i == 0)
 			EXPECT_EQ(hw.heap->backed_granules, 0);
 		EXPECT_EQ(hw.fake.nbroken, 0);
-		end();
+		cw_end();
 	}
 }

@@ -10,33 +10,11 @@
 #include "cache.h"
 #include "space.h"
 
-#include "heap_world.h"
-
-#define CACHE_PAGES	64
-
-static const struct geometry cached = {
-	.order = 3, .arena = 64, .limit = 1000, .retain = -1, .cache = CACHE_PAGES,
-};
-
-static struct spanalloc_stats stats_now(void)
-{
-	struct spanalloc_stats stats;
-
-	span_heap_stats(hw.heap, &stats);
-	return stats;
-}
-
-static struct span *get(unsigned long npages)
-{
-	struct span *span = hw_request(npages, 0, 0, GFP_KERNEL, 7);
-
-	EXPECT(!IS_ERR(span), "%lu pages: %ld", npages, PTR_ERR(span));
-	return span;
-}
+#include "cache_world.h"
 
 static struct span *get_at(unsigned long base, unsigned long npages)
 {
-	struct span *span = get(npages);
+	struct span *span = cw_get(npages);
 
 	EXPECT_EQ(span->node.base, base);
 	EXPECT_EQ(span->node.npages, npages);
@@ -45,61 +23,35 @@ static struct span *get_at(unsigned long base, unsigned long npages)
 	return span;
 }
 
-static void put(struct span *span)
-{
-	EXPECT_EQ(span_heap_free(hw.heap, span), 0);
-}
-
-/* The check, in one hold or in batches; it knows what is parked. */
-static bool sound(unsigned int batch)
-{
-	struct span_report report;
-
-	return EXPECT_EQ(span_heap_check(hw.heap, batch, &report), 0) &&
-	       EXPECT(report.sums_compared, "no sums");
-}
-
-/* Everything is free again, and goes away. */
-static void end(void)
-{
-	EXPECT(sound(0) && sound(3), "check");
-	EXPECT_EQ(stats_now().in_use_pages, 0);
-	span_cache_drain(hw.heap);
-	EXPECT_EQ(stats_now().cached_pages, 0);
-	EXPECT_EQ(hw.heap->in_use_pages + hw.heap->in_use_spans, 0);
-	EXPECT(hw.heap->treap.nspans <= 1, "%lu free spans", hw.heap->treap.nspans);
-	hw_end();
-}
-
 void cache_serves_pairs(void)
 {
 	struct span *span, *other;
 	unsigned long locks;
 	u64 inserts, i;
 
-	REQUIRE(hw_create(&cached), "heap");
+	REQUIRE(hw_create(&cw_geometry), "heap");
 	/* The first granule has to be backed; the second allocation finds it so. */
 	span = get_at(0, 3);
-	put(span);
-	EXPECT_EQ(stats_now().cached_pages, 3);
-	EXPECT_EQ(stats_now().cached_spans, 1);
-	EXPECT_EQ(stats_now().in_use_pages, 0);
+	cw_put(span);
+	EXPECT_EQ(cw_stats().cached_pages, 3);
+	EXPECT_EQ(cw_stats().cached_spans, 1);
+	EXPECT_EQ(cw_stats().in_use_pages, 0);
 	EXPECT_EQ(span_heap_lookup(hw.heap, 1), NULL);
-	inserts = stats_now().tree_inserts;
+	inserts = cw_stats().tree_inserts;
 	for (i = 0; i < 100; i++) {
 		locks = shim_nlocks();
 		other = get_at(0, 3);
-		put(other);
+		cw_put(other);
 		EXPECT_EQ(other, span);
 		/* The cache's own lock twice, and no other. */
 		EXPECT_EQ(shim_nlocks() - locks, 2);
 	}
-	EXPECT_EQ(stats_now().tree_inserts, inserts);
-	EXPECT_EQ(stats_now().cache_allocs, 100);
-	EXPECT_EQ(stats_now().cache_frees, 101);
-	EXPECT_EQ(stats_now().allocs, 101);
-	EXPECT_EQ(stats_now().frees, 101);
-	end();
+	EXPECT_EQ(cw_stats().tree_inserts, inserts);
+	EXPECT_EQ(cw_stats().cache_allocs, 100);
+	EXPECT_EQ(cw_stats().cache_frees, 101);
+	EXPECT_EQ(cw_stats().allocs, 101);
+	EXPECT_EQ(cw_stats().frees, 101);
+	cw_end();
 }
 
 /* What is carved for a shelf is handed out from below. */
@@ -109,21 +61,21 @@ void cache_refills_from_below(void)
 	u64 erases, mutates;
 	unsigned int i;
 
-	REQUIRE(hw_create(&cached), "heap");
+	REQUIRE(hw_create(&cw_geometry), "heap");
 	span[0] = get_at(0, 1);
-	erases = stats_now().tree_erases;
+	erases = cw_stats().tree_erases;
 	mutates = hw.heap->treap.nmutates;
 	for (i = 1; i < 8; i++)
 		span[i] = get_at(i, 1);
-	EXPECT_EQ(stats_now().tree_erases, erases);
+	EXPECT_EQ(cw_stats().tree_erases, erases);
 	/* One change in place for all. */
 	EXPECT_EQ(hw.heap->treap.nmutates, mutates + 1);
-	EXPECT_EQ(stats_now().cache_refills, 1);
-	EXPECT_EQ(stats_now().cached_pages, 0);
+	EXPECT_EQ(cw_stats().cache_refills, 1);
+	EXPECT_EQ(cw_stats().cached_pages, 0);
 	EXPECT_EQ(hw.heap->backed_granules, 1);
 	for (i = 0; i < 8; i++)
-		put(span[i]);
-	end();
+		cw_put(span[i]);
+	cw_end();
 }
 
 /* A batch takes no memory that nobody asked for, and finds room in several places. */
@@ -132,26 +84,26 @@ void cache_refills_from_holes(void)
 	struct span *span[32], *taken[3];
 	unsigned int i;
 
-	REQUIRE(hw_create(&cached), "heap");
+	REQUIRE(hw_create(&cw_geometry), "heap");
 	for (i = 0; i < 16; i++)
 		span[i] = hw_request(1, 2, 0, GFP_KERNEL, 0);
 	EXPECT_EQ(hw.heap->backed_granules, 4);
-	EXPECT_EQ(stats_now().cache_refills, 0);
+	EXPECT_EQ(cw_stats().cache_refills, 0);
 	span_heap_free(hw.heap, hw_request(8, 8, 0, GFP_KERNEL, 0));
 	span_cache_drain(hw.heap);
 	/* Holes at all odd pages below 32, and one granule that is backed above. */
 	taken[0] = get_at(1, 1);
-	EXPECT_EQ(stats_now().cache_refills, 1);
-	EXPECT_EQ(stats_now().cached_pages, SPAN_BATCH - 1);
+	EXPECT_EQ(cw_stats().cache_refills, 1);
+	EXPECT_EQ(cw_stats().cached_pages, SPAN_BATCH - 1);
 	taken[1] = get_at(3, 1);
 	taken[2] = get_at(32, 2);
 	EXPECT_EQ(hw.heap->backed_granules, 5);
-	EXPECT(sound(0), "check");
+	EXPECT(cw_sound(0), "check");
 	for (i = 0; i < 16; i++)
-		put(span[i]);
+		cw_put(span[i]);
 	for (i = 0; i < 3; i++)
-		put(taken[i]);
-	end();
+		cw_put(taken[i]);
+	cw_end();
 }
 
 void cache_full_shelf_flushes_half(void)
@@ -160,32 +112,32 @@ void cache_full_shelf_flushes_half(void)
 	unsigned int i;
 	u64 inserts;
 
-	REQUIRE(hw_create(&cached), "heap");
+	REQUIRE(hw_create(&cw_geometry), "heap");
 	for (i = 0; i < 10; i++)
 		span[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
 	for (i = 0; i < 8; i++)
-		put(span[i ^ 1]);
-	EXPECT_EQ(stats_now().cached_pages, 64);
-	EXPECT_EQ(stats_now().cache_flushes, 0);
+		cw_put(span[i ^ 1]);
+	EXPECT_EQ(cw_stats().cached_pages, 64);
+	EXPECT_EQ(cw_stats().cache_flushes, 0);
 	EXPECT_EQ(hw.heap->treap.nspans, 1);
 	/* The older half goes, in one pass: one enters the tree, and the others make it grow. */
-	inserts = stats_now().tree_inserts;
-	put(span[8]);
-	EXPECT_EQ(stats_now().tree_inserts, inserts + 1);
-	EXPECT_EQ(stats_now().cache_flushes, 1);
-	EXPECT_EQ(stats_now().cached_pages, 40);
+	inserts = cw_stats().tree_inserts;
+	cw_put(span[8]);
+	EXPECT_EQ(cw_stats().tree_inserts, inserts + 1);
+	EXPECT_EQ(cw_stats().cache_flushes, 1);
+	EXPECT_EQ(cw_stats().cached_pages, 40);
 	EXPECT_EQ(hw.heap->treap.nspans, 2);
-	EXPECT(sound(0), "check");
+	EXPECT(cw_sound(0), "check");
 	/* What was freed last is warm. */
-	EXPECT_EQ(get(8), span[8]);
-	EXPECT_EQ(get(8), span[6]);
-	EXPECT_EQ(get(8), span[7]);
-	EXPECT_EQ(get(8), span[4]);
-	EXPECT_EQ(get(8), span[5]);
-	put(get_at(0, 8));
+	EXPECT_EQ(cw_get(8), span[8]);
+	EXPECT_EQ(cw_get(8), span[6]);
+	EXPECT_EQ(cw_get(8), span[7]);
+	EXPECT_EQ(cw_get(8), span[4]);
+	EXPECT_EQ(cw_get(8), span[5]);
+	cw_put(get_at(0, 8));
 	for (i = 4; i < 10; i++)
-		put(span[i]);
-	end();
+		cw_put(span[i]);
+	cw_end();
 }
 
 /* No CPU parks more than it may, whatever is freed. */
@@ -195,58 +147,58 @@ void cache_is_bounded(void)
 	unsigned int i, n = 0;
 	struct span *span[40];
 
-	REQUIRE(hw_create(&cached), "heap");
+	REQUIRE(hw_create(&cw_geometry), "heap");
 	rng_seed(&rng, opt_seed);
 	for (i = 0; i < 4000; i++) {
 		if (n && (n == 40 || rng_once_in(&rng, 2))) {
 			unsigned int at = rng_below(&rng, n);
 
-			put(span[at]);
+			cw_put(span[at]);
 			span[at] = span[--n];
 		} else {
 			span[n] = hw_request(rng_range(&rng, 1, rng_once_in(&rng, 4) ? 70 : 17), 0,
 					     0, GFP_KERNEL, 7);
 			n += !IS_ERR(span[n]);
 		}
-		if (!EXPECT(stats_now().cached_pages <= CACHE_PAGES, "step %u: %llu pages", i,
-			    (unsigned long long)stats_now().cached_pages) ||
-		    !EXPECT(sound(0), "step %u", i))
+		if (!EXPECT(cw_stats().cached_pages <= CW_CACHE_PAGES, "step %u: %llu pages", i,
+			    (unsigned long long)cw_stats().cached_pages) ||
+		    !EXPECT(cw_sound(0), "step %u", i))
 			break;
 	}
-	EXPECT(stats_now().cache_allocs > 500, "%llu allocations", stats_now().cache_allocs);
-	EXPECT(stats_now().cache_flushes > 100, "%llu flushes", stats_now().cache_flushes);
+	EXPECT(cw_stats().cache_allocs > 500, "%llu allocations", cw_stats().cache_allocs);
+	EXPECT(cw_stats().cache_flushes > 100, "%llu flushes", cw_stats().cache_flushes);
 	while (n)
-		put(span[--n]);
-	end();
+		cw_put(span[--n]);
+	cw_end();
 }
 
 /* A shelf for long spans belongs to the length that was freed last. */
 void cache_long_spans_share(void)
 {
-	struct geometry geometry = cached;
+	struct geometry geometry = cw_geometry;
 	struct span *span, *other;
 
 	geometry.cache = 600;
 	REQUIRE(hw_create(&geometry), "heap");
 	span = get_at(0, 20);
 	other = get_at(20, 20 + 64 * 7);
-	put(span);
-	EXPECT_EQ(get(20), span);
-	put(span);
-	put(other);
-	EXPECT_EQ(get(20 + 64 * 7), other);
-	EXPECT_EQ(get(20)->node.base, 0);
-	put(span_heap_lookup(hw.heap, 0));
-	put(other);
+	cw_put(span);
+	EXPECT_EQ(cw_get(20), span);
+	cw_put(span);
+	cw_put(other);
+	EXPECT_EQ(cw_get(20 + 64 * 7), other);
+	EXPECT_EQ(cw_get(20)->node.base, 0);
+	cw_put(span_heap_lookup(hw.heap, 0));
+	cw_put(other);
 	/* Longer than any shelf is for. */
-	put(get(513));
-	EXPECT(stats_now().cached_pages < 513, "%llu pages", stats_now().cached_pages);
-	end();
+	cw_put(cw_get(513));
+	EXPECT(cw_stats().cached_pages < 513, "%llu pages", cw_stats().cached_pages);
+	cw_end();
 }
 
 void cache_drains_before_failing(void)
 {
-	struct geometry geometry = cached;
+	struct geometry geometry = cw_geometry;
 	struct span *span[8], *all;
 	unsigned int i, atomic;
 
@@ -257,65 +209,65 @@ void cache_drains_before_failing(void)
 			span[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
 		for (i = 0; i < 8; i++) {
 			shim_cpu = i % SHIM_CPUS;
-			put(span[i]);
+			cw_put(span[i]);
 		}
 		shim_cpu = 0;
-		EXPECT_EQ(stats_now().cached_pages, 64);
+		EXPECT_EQ(cw_stats().cached_pages, 64);
 		all = hw_request(64, 0, 0, atomic ? GFP_ATOMIC : GFP_KERNEL, 0);
 		EXPECT(!IS_ERR(all), "%ld", PTR_ERR(all));
-		EXPECT_EQ(stats_now().cached_pages, 0);
+		EXPECT_EQ(cw_stats().cached_pages, 0);
 		EXPECT_EQ(PTR_ERR(hw_request(1, 0, 0, GFP_KERNEL, 0)), -EDQUOT);
-		put(all);
+		cw_put(all);
 		span_cache_drain(hw.heap);
 	}
 	/* Nor does the last failure have to be of address space. */
 	span[0] = get_at(0, 4);
 	span[1] = get_at(4, 4);
-	put(span[0]);
-	put(span[1]);
+	cw_put(span[0]);
+	cw_put(span[1]);
 	span_heap_release(hw.heap, ~0UL, NULL);
 	hw.fake.fail_in = 1;
-	all = get(16);
+	all = cw_get(16);
 	EXPECT_EQ(hw.fake.fail_in, 0);
-	EXPECT_EQ(stats_now().cached_pages, 0);
-	put(all);
-	end();
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	cw_put(all);
+	cw_end();
 }
 
 void cache_drains_on_demand(void)
 {
-	REQUIRE(hw_create(&cached), "heap");
-	put(get(8));
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	cw_put(cw_get(8));
 	EXPECT_EQ(span_heap_release(hw.heap, ~0UL, NULL), 0);
 	EXPECT_EQ(span_heap_scavenge(hw.heap, 0), 0);
-	EXPECT_EQ(stats_now().cached_pages, 8);
+	EXPECT_EQ(cw_stats().cached_pages, 8);
 	EXPECT_EQ(span_heap_scavenge(hw.heap, ~0UL), 8);
-	put(get(8));
+	cw_put(cw_get(8));
 	EXPECT_EQ(span_scavenger_purge(hw.heap), 8);
-	put(get(8));
+	cw_put(cw_get(8));
 	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 8), 8);
 	/* Who may not wait finds the heap locked. */
-	put(get(8));
+	cw_put(cw_get(8));
 	spin_lock(&hw.heap->lock);
 	EXPECT_EQ(span_cache_try_drain(hw.heap, true), 0);
 	spin_unlock(&hw.heap->lock);
-	EXPECT_EQ(stats_now().cached_pages, 8);
+	EXPECT_EQ(cw_stats().cached_pages, 8);
 	EXPECT_EQ(span_cache_try_drain(hw.heap, true), 8);
 	/* One CPU alone. */
-	put(get(8));
+	cw_put(cw_get(8));
 	shim_cpu = 2;
-	put(get(5));
+	cw_put(cw_get(5));
 	EXPECT_EQ(span_cache_drain_cpu(hw.heap, 1), 0);
 	EXPECT_EQ(span_cache_drain_cpu(hw.heap, 2), 5);
-	EXPECT_EQ(stats_now().cached_pages, 8);
+	EXPECT_EQ(cw_stats().cached_pages, 8);
 	shim_cpu = 0;
-	end();
+	cw_end();
 }
 
 /* What nobody uses is not parked for ever, and nobody looks at empty caches. */
 void cache_ages(void)
 {
-	struct geometry geometry = cached;
+	struct geometry geometry = cw_geometry;
 	struct span *busy, *idle;
 	unsigned long wakes;
 	unsigned int i;
@@ -326,35 +278,35 @@ void cache_ages(void)
 	busy = get_at(0, 8);
 	idle = get_at(8, 8);
 	wakes = hw.keeper.nwakes;
-	put(busy);
+	cw_put(busy);
 	shim_cpu = 1;
-	put(idle);
+	cw_put(idle);
 	shim_cpu = 0;
 	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
 	for (i = 0; i < 10; i++) {
-		put(get_at(0, 8));
+		cw_put(get_at(0, 8));
 		fake_keeper_run(&hw.keeper, hw.keeper.now + NSEC_PER_SEC);
 	}
 	/* CPU 1 did nothing; CPU 0 goes on. */
-	EXPECT_EQ(stats_now().cached_pages, 8);
+	EXPECT_EQ(cw_stats().cached_pages, 8);
 	EXPECT_EQ(hw.heap->backed_granules, 1);
 	EXPECT(hw.heap->caches_watched && hw.keeper.pending, "nobody looks");
 	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
-	EXPECT_EQ(stats_now().cached_pages, 0);
+	EXPECT_EQ(cw_stats().cached_pages, 0);
 	EXPECT_EQ(hw.heap->backed_granules, 0);
 	EXPECT(!hw.heap->caches_watched && !hw.keeper.pending, "somebody looks still");
 	wakes = hw.keeper.nwakes;
-	put(get(3));
+	cw_put(cw_get(3));
 	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
 	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
-	EXPECT_EQ(stats_now().cached_pages, 0);
-	end();
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	cw_end();
 }
 
 /* However long the scavenger remembers, and whatever else it waits for. */
 void cache_ages_in_a_long_window(void)
 {
-	struct geometry geometry = cached;
+	struct geometry geometry = cw_geometry;
 	struct span *first, *second;
 	unsigned int parked_late;
 
@@ -367,19 +319,19 @@ void cache_ages_in_a_long_window(void)
 		second = hw_request(64, 8, 0, GFP_KERNEL, 7);
 		/* Too long to be parked in 64 pages with others, so idle; an epoch is 1000 s. */
 		if (!parked_late)
-			put(first);
+			cw_put(first);
 		hw.heap->cache_pages = 32;
-		put(second);
-		hw.heap->cache_pages = CACHE_PAGES;
+		cw_put(second);
+		hw.heap->cache_pages = CW_CACHE_PAGES;
 		EXPECT(hw.heap->treap.ngranules_idle, "nothing idle");
 		if (parked_late) {
 			fake_keeper_run(&hw.keeper, hw.keeper.now + 5 * (u64)NSEC_PER_SEC);
-			put(first);
+			cw_put(first);
 		}
-		EXPECT_EQ(stats_now().cached_pages, 8);
+		EXPECT_EQ(cw_stats().cached_pages, 8);
 		fake_keeper_run(&hw.keeper, hw.keeper.now + 5 * (u64)NSEC_PER_SEC);
-		EXPECT_EQ(stats_now().cached_pages, 0);
-		end();
+		EXPECT_EQ(cw_stats().cached_pages, 0);
+		cw_end();
 	}
 }
 
@@ -398,41 +350,41 @@ void cache_zeroes_what_is_dirty(void)
 {
 	struct span *span[3];
 
-	REQUIRE(hw_create(&cached), "heap");
+	REQUIRE(hw_create(&cw_geometry), "heap");
 	span[0] = get_zero(2);
-	EXPECT_EQ(stats_now().zeroed_pages, 0);
+	EXPECT_EQ(cw_stats().zeroed_pages, 0);
 	/* Carved from memory that came zeroed. */
 	span[1] = get_zero(2);
-	EXPECT_EQ(stats_now().cache_allocs, 1);
-	EXPECT_EQ(stats_now().zeroed_pages, 0);
-	EXPECT_EQ(stats_now().zero_saved_pages, 4);
+	EXPECT_EQ(cw_stats().cache_allocs, 1);
+	EXPECT_EQ(cw_stats().zeroed_pages, 0);
+	EXPECT_EQ(cw_stats().zero_saved_pages, 4);
 	EXPECT_EQ(hw.fake.nzeroed, 0);
 	/* Somebody has had it; and then it crosses granules. */
-	put(span[1]);
+	cw_put(span[1]);
 	span[1] = get_zero(2);
-	EXPECT_EQ(stats_now().zeroed_pages, 2);
+	EXPECT_EQ(cw_stats().zeroed_pages, 2);
 	EXPECT_EQ(hw.fake.nzeroed, 2);
-	put(span[1]);
-	put(span[0]);
-	put(get_zero(2));
-	put(get_zero(2));
+	cw_put(span[1]);
+	cw_put(span[0]);
+	cw_put(get_zero(2));
+	cw_put(get_zero(2));
 	span_cache_drain(hw.heap);
 	span[0] = get_zero(5);
-	put(span[0]);
+	cw_put(span[0]);
 	span[0] = get_zero(5);
 	span[1] = get_zero(5);
 	span[2] = get_zero(12);
-	EXPECT(sound(0), "check");
-	put(span[0]);
-	put(span[1]);
-	put(span[2]);
-	put(get_zero(12));
-	end();
+	EXPECT(cw_sound(0), "check");
+	cw_put(span[0]);
+	cw_put(span[1]);
+	cw_put(span[2]);
+	cw_put(get_zero(12));
+	cw_end();
 }
 
 void cache_contiguous_only_if_it_is(void)
 {
-	struct geometry geometry = cached;
+	struct geometry geometry = cw_geometry;
 	struct span *span[3], *contig;
 
 	geometry.scatter_every = 2;
@@ -440,18 +392,18 @@ void cache_contiguous_only_if_it_is(void)
 	span[0] = get_at(0, 5);
 	span[1] = get_at(5, 5);		/* crosses a granule */
 	span[2] = get_at(10, 5);	/* scattered */
-	put(span[0]);
-	put(span[1]);
+	cw_put(span[0]);
+	cw_put(span[1]);
 	contig = hw_request(5, 0, SPANALLOC_CONTIG, GFP_KERNEL, 0);
 	EXPECT(!IS_ERR(contig) && contig != span[1] && contig != span[0], "not the warmest");
-	put(contig);
+	cw_put(contig);
 	EXPECT_EQ(hw_request(5, 0, SPANALLOC_CONTIG, GFP_KERNEL, 0), contig);
-	put(contig);
-	put(span[2]);
+	cw_put(contig);
+	cw_put(span[2]);
 	contig = hw_request(5, 0, SPANALLOC_CONTIG, GFP_KERNEL, 0);
 	EXPECT(!IS_ERR(contig) && contig != span[2], "scattered");
-	put(contig);
-	end();
+	cw_put(contig);
+	cw_end();
 }
 
 /* What is freed twice, or elsewhere, is still noticed. */
@@ -459,9 +411,9 @@ void cache_refuses_what_is_parked(void)
 {
 	struct span *span, stranger = { .state = SPAN_IN_USE };
 
-	REQUIRE(hw_create(&cached), "heap");
-	span = get(4);
-	put(span);
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	span = cw_get(4);
+	cw_put(span);
 	shim_quiet = true;
 	EXPECT_EQ(span_heap_free(hw.heap, span), -EINVAL);
 	EXPECT_EQ(span_heap_split(hw.heap, span, 1, GFP_KERNEL), ERR_PTR(-EINVAL));
@@ -471,14 +423,14 @@ void cache_refuses_what_is_parked(void)
 	EXPECT_EQ(span_heap_free(hw.heap, &stranger), -EINVAL);
 	EXPECT(shim_take_warnings() >= 2, "no warning");
 	shim_quiet = false;
-	EXPECT_EQ(stats_now().cached_spans, 1);
+	EXPECT_EQ(cw_stats().cached_spans, 1);
 	/* A view keeps a span from being parked. */
-	span = get(4);
+	span = cw_get(4);
 	EXPECT_EQ(span_heap_view_begin(hw.heap, span), 0);
 	EXPECT_EQ(span_heap_free(hw.heap, span), -EBUSY);
 	EXPECT_EQ(span_heap_view_end(hw.heap, span), 0);
-	put(span);
-	end();
+	cw_put(span);
+	cw_end();
 }
 
 /* A failure to make objects costs the batch, not the allocation. */
@@ -487,18 +439,18 @@ void cache_without_objects(void)
 	struct span *span[4];
 	unsigned int nth;
 
-	REQUIRE(hw_create(&cached), "heap");
+	REQUIRE(hw_create(&cw_geometry), "heap");
 	span[0] = get_at(0, 1);
 	for (nth = 1; nth <= 3; nth++) {
 		hw_fail_metadata(nth);
 		span[nth] = get_at(nth, 1);
 		EXPECT(shim_has_failed(), "the %u-th does not fail", nth);
-		EXPECT_EQ(stats_now().cached_pages, 0);
+		EXPECT_EQ(cw_stats().cached_pages, 0);
 	}
 	hw_fail_metadata(0);
 	for (nth = 0; nth < 4; nth++)
-		put(span[nth]);
-	end();
+		cw_put(span[nth]);
+	cw_end();
 }
 
 /* In an interrupt, objects are not made or deleted in bulk: that would turn interrupts on. */
@@ -508,7 +460,7 @@ void cache_in_an_interrupt(void)
 	unsigned int i;
 	long n;
 
-	REQUIRE(hw_create(&cached), "heap");
+	REQUIRE(hw_create(&cw_geometry), "heap");
 	span[0] = get_at(0, 1);
 	shim_irqs_off = true;
 	hw_fail_metadata(3);
@@ -516,10 +468,10 @@ void cache_in_an_interrupt(void)
 	hw_fail_metadata(0);
 	/* A batch of two, for the third object could not be made. */
 	EXPECT_EQ(span[1]->node.base, 1);
-	EXPECT_EQ(stats_now().cache_refills, 1);
-	EXPECT_EQ(stats_now().cached_pages, 1);
-	put(span[0]);
-	put(span[1]);
+	EXPECT_EQ(cw_stats().cache_refills, 1);
+	EXPECT_EQ(cw_stats().cached_pages, 1);
+	cw_put(span[0]);
+	cw_put(span[1]);
 	EXPECT_EQ(span_cache_try_drain(hw.heap, true), 3);
 	n = span_heap_alloc_bulk(hw.heap, &(struct span_request) {
 		.npages = 1, .gfp = GFP_ATOMIC }, 8, span);
@@ -531,32 +483,32 @@ void cache_in_an_interrupt(void)
 		span[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
 	shim_irqs_off = true;
 	for (i = 0; i < 9; i++)
-		put(span[i]);
-	EXPECT_EQ(stats_now().cache_flushes, 2);
+		cw_put(span[i]);
+	EXPECT_EQ(cw_stats().cache_flushes, 2);
 	shim_irqs_off = false;
 	EXPECT(!shim_take_warnings(), "in bulk");
-	end();
+	cw_end();
 }
 
 void cache_is_not_for_all_heaps(void)
 {
-	struct geometry geometry = cached;
+	struct geometry geometry = cw_geometry;
 	unsigned int i;
 
 	for (i = 0; i < 4; i++) {
-		geometry = cached;
+		geometry = cw_geometry;
 		geometry.account = i == 0;
 		geometry.retain = i == 0 ? 0 : -1;
 		geometry.wipe = i == 1;
 		geometry.poison = i == 2;
-		geometry.cache = i == 3 ? 0 : CACHE_PAGES;
+		geometry.cache = i == 3 ? 0 : CW_CACHE_PAGES;
 		REQUIRE(hw_create(&geometry), "heap");
 		EXPECT(!hw.heap->caches, "kind %u has caches", i);
-		put(get(3));
-		EXPECT_EQ(stats_now().cached_pages, 0);
+		cw_put(cw_get(3));
+		EXPECT_EQ(cw_stats().cached_pages, 0);
 		EXPECT_EQ(span_cache_drain(hw.heap) + span_cache_drain_cpu(hw.heap, 0) +
 			  span_cache_try_drain(hw.heap, true) + span_cache_age(hw.heap), 0);
-		end();
+		cw_end();
 	}
 	/* No memory for caches: no heap. */
 	hw_fail_metadata(2);
@@ -575,17 +527,17 @@ void cache_of_a_damaged_heap(void)
 {
 	struct span *span;
 
-	REQUIRE(hw_create(&cached), "heap");
-	span = get(4);
-	put(get(2));
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	span = cw_get(4);
+	cw_put(cw_get(2));
 	shim_quiet = true;
 	hw.heap->damaged = true;
 	EXPECT_EQ(PTR_ERR(hw_request(2, 0, 0, GFP_KERNEL, 0)), -EIO);
 	EXPECT_EQ(span_heap_free(hw.heap, span), -EIO);
 	EXPECT_EQ(span_cache_drain(hw.heap), 0);
-	EXPECT_EQ(stats_now().cached_pages, 8 - 4);
+	EXPECT_EQ(cw_stats().cached_pages, 8 - 4);
 	hw.heap->damaged = false;
 	shim_quiet = false;
-	put(span);
-	end();
+	cw_put(span);
+	cw_end();
 }
