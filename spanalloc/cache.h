@@ -125,6 +125,7 @@ void span_cache_flush(struct span_heap *heap, struct span_cache *cache,
 		      struct span_shelf *shelf, unsigned int n, bool try);
 void span_shelf_label(struct span_shelf *shelf, unsigned long npages, unsigned long limit);
 bool span_cache_age(struct span_heap *heap);
+size_t span_cache_bytes(const struct span_heap *heap);
 void span_cache_sum(const struct span_heap *heap, struct span_cache_sums *sums);
 
 #endif /* _SPANALLOC_CACHE_H */

@@ -3,6 +3,7 @@
  * Per-CPU caches of free spans: their life, and how they are emptied. See cache.c.
  */
 
+#include <linux/cpumask.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/percpu.h>
@@ -269,6 +270,18 @@ void span_cache_sum(const struct span_heap *heap, struct span_cache_sums *sums)
 		sums->zeroed_pages += READ_ONCE(cache->zeroed_pages);
 		sums->zero_saved_pages += READ_ONCE(cache->zero_saved_pages);
 	}
+}
+
+/**
+ * span_cache_bytes() - how much memory the caches themselves take
+ * @heap: the heap
+ *
+ * Context: any.
+ * Return: bytes, without the spans that are parked; 0 if there are no caches.
+ */
+size_t span_cache_bytes(const struct span_heap *heap)
+{
+	return heap->caches ? num_possible_cpus() * sizeof(struct span_cache) : 0;
 }
 
 /**

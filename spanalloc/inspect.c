@@ -75,6 +75,7 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 	stats->zeroed_pages += cached.zeroed_pages;
 	stats->zero_saved_pages += cached.zero_saved_pages;
 	stats->metadata_bytes = sizeof(*heap) + span_arenas_bytes(&heap->arenas) +
+				span_cache_bytes(heap) +
 				(heap->scattered_granules << heap->granule_order) *
 				sizeof(struct page *);
 	stats->goal_pages = min(goal.keep, heap->max_pages);

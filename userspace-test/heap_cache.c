@@ -30,6 +30,8 @@ void cache_serves_pairs(void)
 	u64 inserts, i;
 
 	REQUIRE(hw_create(&cw_geometry), "heap");
+	EXPECT_EQ(cw_stats().metadata_bytes,
+		  sizeof(*hw.heap) + SHIM_CPUS * sizeof(struct span_cache));
 	/* The first granule has to be backed; the second allocation finds it so. */
 	span = get_at(0, 3);
 	cw_put(span);
@@ -504,6 +506,7 @@ void cache_is_not_for_all_heaps(void)
 		geometry.cache = i == 3 ? 0 : CW_CACHE_PAGES;
 		REQUIRE(hw_create(&geometry), "heap");
 		EXPECT(!hw.heap->caches, "kind %u has caches", i);
+		EXPECT_EQ(span_cache_bytes(hw.heap), 0);
 		cw_put(cw_get(3));
 		EXPECT_EQ(cw_stats().cached_pages, 0);
 		EXPECT_EQ(span_cache_drain(hw.heap) + span_cache_drain_cpu(hw.heap, 0) +

@@ -112,7 +112,7 @@ struct spanalloc_attr {
  * @free_spans: number of free spans
  * @in_use_spans: number of spans in use
  * @cached_spans: number of spans that are parked
- * @metadata_bytes: bytes of the heap's tables; span objects come on top
+ * @metadata_bytes: bytes of the heap's tables and caches; span objects come on top
  * @granule_pages: pages of a granule
  * @arena_pages: pages of an arena
  * @max_pages: limit of the address space, in pages
