@@ -114,6 +114,20 @@ static void kept_memory_comes_back_too(void)
 	module_unload();
 }
 
+/* What is parked for processors is given up when the system reclaims, with what is idle. */
+static void parked_memory_comes_back_too(void)
+{
+	module_load("retain_percent=-1 cache_pages=512");
+	make_idle();
+	CHECK(heap_stat("cached_pages") > 0);
+	squeeze();
+	CHECK_EQ(heap_stat("cached_pages"), 0);
+	eater_end();
+	check_whole();
+	holder_end(&holder);
+	module_unload();
+}
+
 /* The shrinker says that there is nothing: what is idle comes back before anybody is killed. */
 static void notifier_is_the_last_resort(void)
 {
@@ -255,6 +269,7 @@ static void everybody_comes_and_goes(void)
 static const struct test_case cases[] = {
 	CASE(idle_comes_back_to_a_neighbour),
 	CASE(kept_memory_comes_back_too),
+	CASE(parked_memory_comes_back_too),
 	CASE(notifier_is_the_last_resort),
 	CASE(killing_begins_where_idle_ends),
 	CASE(users_see_nothing_but_enomem),
