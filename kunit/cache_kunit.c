@@ -116,25 +116,35 @@ static long free_there(void *arg)
 	return 0;
 }
 
-/* What another CPU has parked is drained before an allocation here fails. */
+/*
+ * What another CPU has parked is drained before an allocation here fails. All spans are there
+ * before the first is parked: one that is parked here could serve the next.
+ */
 static void other_cpus_caches_are_drained_before_failing(struct kunit *test)
 {
-	unsigned int cpu, parked = 0;
-	struct span *span;
+	unsigned int cpu, n = 0, parked = 0;
+	struct span *span[8];
 
+	while (n < ARRAY_SIZE(span))
+		span[n++] = get(test, 0);
 	cpus_read_lock();
 	for_each_online_cpu(cpu) {
-		void *args[] = { test->priv, get(test, 0) };
+		void *args[] = { test->priv, n ? span[--n] : NULL };
 
+		if (!args[1])
+			break;
 		work_on_cpu(cpu, free_there, args);
 		parked++;
 	}
 	cpus_read_unlock();
+	while (n)
+		spanalloc_free(test->priv, span[--n]);
+	KUNIT_EXPECT_GT(test, parked, 0);
 	KUNIT_EXPECT_GE(test, stats_of(test)->cached_pages, parked * NPAGES);
-	span = spanalloc_alloc(test->priv, 256, 1, 0, GFP_KERNEL);
-	KUNIT_EXPECT_FALSE(test, IS_ERR(span));
+	span[0] = spanalloc_alloc(test->priv, 256, 1, 0, GFP_KERNEL);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(span[0]));
 	KUNIT_EXPECT_EQ(test, stats_of(test)->cached_pages, 0);
-	spanalloc_free(test->priv, span);
+	spanalloc_free(test->priv, span[0]);
 }
 
 /**

@@ -448,7 +448,7 @@ int span_space_plan(struct span_heap *heap, const struct span_treap_window *wind
 
 	*growth = (struct span_growth) { .seen = arenas->narenas };
 	INIT_LIST_HEAD(&growth->arenas);
-	if (last && last->state == SPAN_FREE && !window->boundary)
+	if (last && span_state(last) == SPAN_FREE && !window->boundary)
 		base = last->node.base;
 	end = ALIGN(base, window->align) + window->npages;
 	if (end > heap->max_pages)
