@@ -159,7 +159,7 @@ void span_arenas_add(struct span_arenas *arenas, struct span_arena *arena)
  */
 void span_arenas_set_end(struct span_arenas *arenas, unsigned long npages)
 {
-	/* Pairs with span_map_lookup() and span_heap_owns(). */
+	/* Pairs with span_map_lookup(). */
 	smp_store_release(&arenas->npages, npages);
 }
 

@@ -44,6 +44,7 @@ static unsigned long backed_front(const struct span_heap *heap, unsigned long ba
 /* Make a piece of a carved run a span of its own, which is not free. */
 static void publish_piece(struct span_heap *heap, struct span *span, u8 state)
 {
+	span->node.mark = heap->mark;
 	span->state = state;
 	span->owner = 0;
 	span->caller = 0;

@@ -14,8 +14,9 @@
  *
  * Each CPU has shelves, each for spans of one length: one for every length up to
  * SPAN_SHELF_EXACT pages, and a few more for longer spans, which a length shares with those
- * that come to the same number; such a shelf belongs to the length that was freed last. A
- * shelf is a stack, so what is warm is taken first.
+ * that come to the same number. Such a shelf belongs to one of them, until another one is
+ * freed twice with none of its own between. A shelf is a stack, so what is warm is taken
+ * first.
  *
  * - An allocation that finds its shelf empty carves a batch (batch.c) from memory that is
  *   backed already, takes one span of it, and parks the rest. Long spans come one by one.
@@ -41,23 +42,29 @@
  * A span leaves the cache with a trait if it is known to be zero: it was carved from memory
  * that was, and nobody has had it since.
  *
- * Locking: each cache has a spinlock, which is only tried by who allocates and frees, on any
- * CPU's cache though it is meant for its own: if it is taken, since this is an interrupt that
- * came at the wrong time, or somebody drains, the heap serves instead. So interrupts stay on,
- * and may use the caches; without CONFIG_SMP, where trying always succeeds, they have to be
- * off. Who drains waits for the lock, and is a task for that reason. The heap's lock nests
- * inside; the other way round the cache's lock is only tried. A batch is in the cache or in
- * the tree whenever both locks are free: nobody fails for want of what is on its way.
+ * Locking: none. A cache belongs to its CPU: whoever allocates or frees there keeps that CPU
+ * by turning preemption off, and says that he is at work (span_cache_enter()). An interrupt
+ * that finds it so lets the heap serve. So neither an atomic instruction nor an interrupt
+ * turned off is paid for, as in the caches of kmem_cache and unlike in those of the page
+ * allocator. The price is paid by who drains: he interrupts the CPUs that have something
+ * parked, and waits until they have given it back, which is for tasks with interrupts on;
+ * others can drain no cache but that of their CPU. A CPU that is dead has its cache emptied
+ * by whoever buried it.
  *
- * The state of a span changes between in use and cached with the cache's lock held, but not
- * the heap's. It is read there with READ_ONCE(). The map says the same of both.
+ * The heap's lock nests inside. A span is in a cache or in the tree whenever that lock is free
+ * and no CPU is at work, and who drains waits for those that are: nobody who may sleep fails
+ * for want of what is on its way.
+ *
+ * On PREEMPT_RT, where the heap's lock cannot be taken with preemption off, there are no
+ * caches.
+ *
+ * The state of a span changes between in use and cached without the heap's lock. It is read
+ * with READ_ONCE() for that reason. The map says the same of both.
  */
 
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/percpu.h>
-#include <linux/slab.h>
-#include <linux/smp.h>
 #include <linux/spinlock.h>
 
 #include "batch.h"
@@ -99,11 +106,14 @@ static bool has_room(const struct span_heap *heap, const struct span_cache *cach
 /* Make room on a shelf for one more span of a length. Returns false if there can be none. */
 static bool make_room(struct span_heap *heap, struct span_cache *cache,
 		      struct span_shelf *shelf, unsigned long npages)
-	__must_hold(&cache->lock)
 {
 	unsigned int turns = SPAN_SHELVES;
 
 	if (shelf->npages != npages) {
+		if (shelf->n && shelf->rival != npages) {
+			shelf->rival = npages;
+			return false;
+		}
 		span_cache_flush(heap, cache, shelf, shelf->n, false);
 		if (shelf->n)
 			return false;
@@ -127,43 +137,50 @@ static void have_watched(struct span_heap *heap)
 		span_scavenger_watch_caches(heap);
 }
 
+/* Park a span that its owner gives up, and nobody else knows of. */
+static bool park_freed(struct span_heap *heap, struct span_cache *cache, struct span *span)
+{
+	unsigned long npages = span->node.npages;
+	struct span_shelf *shelf = shelf_of(cache, npages);
+
+	if (unlikely(!has_room(heap, cache, shelf, npages)) &&
+	    !make_room(heap, cache, shelf, npages))
+		return false;
+	shelf->rival = 0;
+	span->traits &= ~SPAN_TRAIT_ZERO;
+	WRITE_ONCE(span->caller, 0);
+	WRITE_ONCE(span->owner, 0);
+	WRITE_ONCE(span->state, SPAN_CACHED);
+	shelf_push(cache, shelf, span);
+	WRITE_ONCE(cache->frees, cache->frees + 1);
+	return true;
+}
+
 /**
  * span_cache_free() - park a span that is freed
  * @heap: the heap
  * @span: a span of the caller's
+ *
+ * A span of another heap, or that is free already, is left to the heap to complain of. To look
+ * it up in the map would be surer than its mark, and take a third of the time of all this.
  *
  * Context: any but NMI; without the heap's lock.
  * Return: false if it cannot be parked: nothing has happened then.
  */
 bool span_cache_free(struct span_heap *heap, struct span *span)
 {
-	unsigned long npages = span->node.npages, irqflags;
 	struct span_cache *cache;
-	struct span_shelf *shelf;
 	bool parked;
 
-	if (!heap->caches || !is_cached_length(heap, npages) || READ_ONCE(heap->damaged) ||
-	    !span_heap_owns(heap, span) || span_state(span) != SPAN_IN_USE || span->views)
+	if (!heap->caches || !is_cached_length(heap, span->node.npages) ||
+	    READ_ONCE(heap->damaged) || span->node.mark != heap->mark ||
+	    span_state(span) != SPAN_IN_USE || span->views)
 		return false;
-	irqflags = span_cache_keep_interrupts_out();
-	cache = raw_cpu_ptr(heap->caches);
-	if (!spin_trylock(&cache->lock)) {
-		span_cache_let_interrupts_in(irqflags);
+	cache = span_cache_enter(heap->caches);
+	if (!cache)
 		return false;
-	}
-	shelf = shelf_of(cache, npages);
-	parked = likely(has_room(heap, cache, shelf, npages)) ||
-		 make_room(heap, cache, shelf, npages);
-	if (parked) {
-		span->traits &= ~SPAN_TRAIT_ZERO;
-		WRITE_ONCE(span->caller, 0);
-		WRITE_ONCE(span->owner, 0);
-		WRITE_ONCE(span->state, SPAN_CACHED);
-		shelf_push(cache, shelf, span);
-		WRITE_ONCE(cache->frees, cache->frees + 1);
-	}
-	spin_unlock(&cache->lock);
-	span_cache_let_interrupts_in(irqflags);
+	parked = park_freed(heap, cache, span);
+	span_cache_leave(cache);
 	if (parked)
 		have_watched(heap);
 	return parked;
@@ -197,23 +214,17 @@ static void hand_out(struct span_cache *cache, struct span *span,
 		WRITE_ONCE(cache->zeroed_pages, cache->zeroed_pages + span->node.npages);
 }
 
-/*
- * Take the warmest span, if that suits. Sets *@empty if none of that length is parked, and
- * there may be. Which CPU this was a moment ago is good enough.
- */
+/* Take the warmest span, if that suits. Sets *@empty if none of that length is parked. */
 static struct span *take(struct span_heap *heap, const struct span_request *request,
 			 bool *empty)
 {
-	unsigned long irqflags = span_cache_keep_interrupts_out();
-	struct span_cache *cache = raw_cpu_ptr(heap->caches);
+	struct span_cache *cache = span_cache_enter(heap->caches);
 	struct span_shelf *shelf;
 	struct span *span = NULL;
 
 	*empty = false;
-	if (!spin_trylock(&cache->lock)) {
-		span_cache_let_interrupts_in(irqflags);
+	if (!cache)
 		return NULL;
-	}
 	shelf = shelf_of(cache, request->npages);
 	*empty = !shelf->n || shelf->npages != request->npages;
 	if (!*empty && has_traits(shelf->span[shelf->n - 1], request)) {
@@ -221,8 +232,7 @@ static struct span *take(struct span_heap *heap, const struct span_request *requ
 		span_shelf_shrunk(cache, shelf, 1);
 		hand_out(cache, span, request);
 	}
-	spin_unlock(&cache->lock);
-	span_cache_let_interrupts_in(irqflags);
+	span_cache_leave(cache);
 	return span;
 }
 
@@ -246,31 +256,37 @@ static void park(struct span_heap *heap, struct span_cache *cache, struct span *
 }
 
 /*
- * Carve a batch, take its first, and park the rest; nothing of that if the cache is locked.
- * Sets *@parked if the cache is not empty then.
+ * Carve a batch, take its first, and park the rest; nothing of that if the cache is in use.
+ * Sets *@parked if the cache is not empty then. The CPU may be another than the one whose
+ * shelf was empty.
  */
 static struct span *carve_and_park(struct span_heap *heap, const struct span_request *request,
 				   struct span_batch *objects, struct span_leftovers *unused,
 				   bool *parked)
-	__must_hold(&heap->lock)
 {
-	struct span_cache *cache = raw_cpu_ptr(heap->caches);
-	struct span *span[SPAN_BATCH];
-	unsigned int n, first = 0;
+	struct span_cache *cache = span_cache_enter(heap->caches);
+	struct span *span[SPAN_BATCH], *first = NULL;
+	unsigned long irqflags;
+	unsigned int n = 0;
 
-	if (heap->damaged || !spin_trylock(&cache->lock))
+	if (!cache)
 		return NULL;
-	n = span_batch_carve(heap, request->npages, objects->n, SPAN_CACHED, objects, span);
+	spin_lock_irqsave(&heap->lock, irqflags);
+	if (!heap->damaged)
+		n = span_batch_carve(heap, request->npages, objects->n, SPAN_CACHED, objects,
+				     span);
 	if (n) {
 		WRITE_ONCE(cache->refills, cache->refills + 1);
-		first = has_traits(span[0], request);
-		if (first)
-			hand_out(cache, span[0], request);
-		park(heap, cache, span + first, n - first, unused);
+		if (has_traits(span[0], request)) {
+			first = span[0];
+			hand_out(cache, first, request);
+		}
+		park(heap, cache, span + !!first, n - !!first, unused);
 	}
+	span_heap_unlock(heap, irqflags);
 	*parked = cache->nspans;
-	spin_unlock(&cache->lock);
-	return first ? span[0] : NULL;
+	span_cache_leave(cache);
+	return first;
 }
 
 /* How many spans to carve where none is parked: the one that is wanted, and half a shelf. */
@@ -279,15 +295,11 @@ static unsigned int refill_of(unsigned long npages)
 	return min_t(unsigned long, 1 + SPAN_SHELF_PAGES / npages / 2, SPAN_SHELF_SPANS);
 }
 
-/*
- * Fill a shelf that is empty. The heap's lock comes first, and keeps interrupts out; so what
- * is carved is parked before anybody can miss it.
- */
+/* Fill a shelf that is empty. */
 static struct span *refill(struct span_heap *heap, const struct span_request *request)
 {
 	struct span_leftovers unused;
 	struct span_batch objects;
-	unsigned long irqflags;
 	bool parked = false;
 	struct span *span;
 
@@ -296,9 +308,7 @@ static struct span *refill(struct span_heap *heap, const struct span_request *re
 				  refill_of(request->npages), objects.span);
 	if (!objects.n)
 		return NULL;
-	spin_lock_irqsave(&heap->lock, irqflags);
 	span = carve_and_park(heap, request, &objects, &unused, &parked);
-	span_heap_unlock(heap, irqflags);
 	if (parked)
 		have_watched(heap);
 	span_delete_many(objects.n, objects.span);

@@ -6,8 +6,9 @@
 #ifndef _SPANALLOC_CACHE_H
 #define _SPANALLOC_CACHE_H
 
-#include <linux/kernel.h>
-#include <linux/spinlock.h>
+#include <linux/compiler.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/types.h>
 
 #include "batch.h"
@@ -25,13 +26,15 @@
 
 /**
  * struct span_shelf - spans of one length
- * @npages: that length; of a shared shelf, the last one's
- * @room: how many spans of that length it may hold
+ * @npages: that length
+ * @rival: of a shared shelf, another length that was freed once since a span of @npages was
+ * @room: how many spans of @npages it may hold
  * @n: how many it holds
  * @span: the spans; the one freed last comes last
  */
 struct span_shelf {
-	u32 npages;
+	u16 npages;
+	u16 rival;
 	u16 room;
 	u16 n;
 	struct span *span[SPAN_SHELF_SPANS];
@@ -39,48 +42,72 @@ struct span_shelf {
 
 /**
  * struct span_cache - what one CPU has parked
- * @lock: protects all that follows; counters are also read without it
+ * @busy: that CPU is at work on it
  * @npages: pages of the spans on the shelves
  * @nspans: spans on the shelves
  * @hand: the shelf that is emptied next where there are too many pages
- * @seen: @allocs and @frees when the scavenger looked last
  * @allocs: allocations served
  * @frees: spans taken in
  * @refills: batches carved
  * @flushes: batches that went to the tree
  * @zeroed_pages: pages cleared for allocations
  * @zero_saved_pages: pages that were zero already when they had to be
+ * @seen: @allocs and @frees when the scavenger looked last; its own
  * @shelf: the shelves
+ *
+ * All but @seen is only written by its CPU, between span_cache_enter() and span_cache_leave();
+ * others may read the counters.
  */
 struct span_cache {
-	spinlock_t lock;	/* protects all that follows */
+	bool busy;
 	u32 npages;
 	u32 nspans;
 	u32 hand;
-	u64 seen;
 	u64 allocs;
 	u64 frees;
 	u64 refills;
 	u64 flushes;
 	u64 zeroed_pages;
 	u64 zero_saved_pages;
+	u64 seen;
 	struct span_shelf shelf[SPAN_SHELVES];
 } ____cacheline_aligned_in_smp;
 
-/* Where trying for a spinlock always succeeds, it does not keep interrupts out. */
-static inline unsigned long span_cache_keep_interrupts_out(void)
+/**
+ * span_cache_enter() - begin to work on this CPU's cache
+ * @caches: the caches of all CPUs
+ *
+ * Context: any but NMI. Nothing may sleep until span_cache_leave().
+ * Return: the cache; NULL if what was interrupted here is at work on it, and then nothing
+ * has begun.
+ */
+static inline struct span_cache *span_cache_enter(struct span_cache __percpu *caches)
 {
-	unsigned long irqflags = 0;
+	struct span_cache *cache;
 
-	if (!IS_ENABLED(CONFIG_SMP) && !IS_ENABLED(CONFIG_PREEMPT_RT))
-		local_irq_save(irqflags);
-	return irqflags;
+	preempt_disable();
+	cache = this_cpu_ptr(caches);
+	if (unlikely(READ_ONCE(cache->busy))) {
+		preempt_enable();
+		return NULL;
+	}
+	/* An interrupt after this sees it; one before that has left by now. */
+	WRITE_ONCE(cache->busy, true);
+	barrier();
+	return cache;
 }
 
-static inline void span_cache_let_interrupts_in(unsigned long irqflags)
+/**
+ * span_cache_leave() - end work on this CPU's cache
+ * @cache: what span_cache_enter() returned
+ *
+ * Context: as after that.
+ */
+static inline void span_cache_leave(struct span_cache *cache)
 {
-	if (!IS_ENABLED(CONFIG_SMP) && !IS_ENABLED(CONFIG_PREEMPT_RT))
-		local_irq_restore(irqflags);
+	barrier();
+	WRITE_ONCE(cache->busy, false);
+	preempt_enable();
 }
 
 /* The upper @n spans have left a shelf, or the lower. */
@@ -120,7 +147,8 @@ void span_cache_destroy(struct span_heap *heap);
 struct span *span_cache_alloc(struct span_heap *heap, const struct span_request *request);
 bool span_cache_free(struct span_heap *heap, struct span *span);
 
-unsigned long span_cache_try_drain(struct span_heap *heap, bool try);
+unsigned long span_cache_try_drain(struct span_heap *heap);
+unsigned long span_cache_drain_own(struct span_heap *heap);
 void span_cache_flush(struct span_heap *heap, struct span_cache *cache,
 		      struct span_shelf *shelf, unsigned int n, bool try);
 void span_shelf_label(struct span_shelf *shelf, unsigned long npages, unsigned long limit);

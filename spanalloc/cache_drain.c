@@ -7,6 +7,8 @@
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/percpu.h>
+#include <linux/processor.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 #include "batch.h"
@@ -19,7 +21,7 @@
  * @npages: the length
  * @limit: pages that the whole cache may hold
  *
- * Context: the cache's lock is held, or nobody uses it yet.
+ * Context: at work on its cache, or nobody uses that yet.
  */
 void span_shelf_label(struct span_shelf *shelf, unsigned long npages, unsigned long limit)
 {
@@ -34,7 +36,6 @@ static void init_cache(struct span_cache *cache, unsigned long limit)
 {
 	unsigned int i;
 
-	spin_lock_init(&cache->lock);
 	for (i = 0; i < SPAN_SHELF_EXACT; i++)
 		span_shelf_label(&cache->shelf[i], i + 1, limit);
 }
@@ -69,7 +70,12 @@ int span_cache_create(struct span_heap *heap, unsigned long npages)
  */
 void span_cache_destroy(struct span_heap *heap)
 {
-	span_cache_drain(heap);
+	int cpu;
+
+	if (!heap->caches)
+		return;
+	for_each_possible_cpu(cpu)
+		span_cache_drain_unused(heap, cpu);
 	free_percpu(heap->caches);
 	heap->caches = NULL;
 }
@@ -84,11 +90,10 @@ void span_cache_destroy(struct span_heap *heap)
  *
  * A heap that is damaged keeps its spans.
  *
- * Context: any but NMI; the cache's lock is held.
+ * Context: any but NMI; at work on the cache.
  */
 void span_cache_flush(struct span_heap *heap, struct span_cache *cache,
 		      struct span_shelf *shelf, unsigned int n, bool try)
-	__must_hold(&cache->lock)
 {
 	struct span_leftovers unused;
 	unsigned long irqflags;
@@ -111,58 +116,65 @@ void span_cache_flush(struct span_heap *heap, struct span_cache *cache,
 	span_delete_many(unused.n, unused.span);
 }
 
-static void flush_all(struct span_heap *heap, struct span_cache *cache, bool try)
-	__must_hold(&cache->lock)
+static unsigned long flush_all(struct span_heap *heap, struct span_cache *cache, bool try)
 {
+	unsigned long before = cache->npages;
 	unsigned int i;
 
 	for (i = 0; i < SPAN_SHELVES && cache->nspans; i++)
 		span_cache_flush(heap, cache, &cache->shelf[i], cache->shelf[i].n, try);
-}
-
-/* The cache of any CPU, with its lock. */
-static void enter_other(struct span_cache *cache, unsigned long *irqflags)
-	__acquires(&cache->lock)
-{
-	*irqflags = span_cache_keep_interrupts_out();
-	spin_lock(&cache->lock);
-}
-
-static void leave_other(struct span_cache *cache, unsigned long irqflags)
-	__releases(&cache->lock)
-{
-	spin_unlock(&cache->lock);
-	span_cache_let_interrupts_in(irqflags);
-}
-
-static unsigned long drain_cache(struct span_heap *heap, struct span_cache *cache, bool try)
-	__must_hold(&cache->lock)
-{
-	unsigned long before = cache->npages;
-
-	flush_all(heap, cache, try);
 	return before - cache->npages;
 }
 
 /**
- * span_cache_drain_cpu() - give back to the tree what one CPU has parked
+ * struct drain_call - a drain by another CPU
  * @heap: the heap
- * @cpu: the CPU, which may be offline
- *
- * Context: a task, with interrupts on; without the heap's lock.
- * Return: pages that went to the tree.
+ * @try: do not wait for its lock
+ * @busy: out: the CPU was at work on its cache: nothing was done
+ * @npages: out: pages that went to the tree
  */
-unsigned long span_cache_drain_cpu(struct span_heap *heap, int cpu)
-{
-	unsigned long done, irqflags;
-	struct span_cache *cache;
+struct drain_call {
+	struct span_heap *heap;
+	bool try;
+	bool busy;
+	unsigned long npages;
+};
 
-	if (!heap->caches)
-		return 0;
-	cache = per_cpu_ptr(heap->caches, cpu);
-	enter_other(cache, &irqflags);
-	done = drain_cache(heap, cache, false);
-	leave_other(cache, irqflags);
+/* Drain the cache of this CPU. */
+static void drain_here(void *arg)
+{
+	struct drain_call *call = arg;
+	struct span_cache *cache = span_cache_enter(call->heap->caches);
+
+	call->busy = !cache;
+	if (!cache)
+		return;
+	call->npages = flush_all(call->heap, cache, call->try);
+	span_cache_leave(cache);
+}
+
+/*
+ * Have a CPU drain its cache. It is at work there for moments only, and needs nothing of ours
+ * to get on. If it is offline, its cache is empty, or will be (keeper.c).
+ */
+static unsigned long drain_cpu(struct span_heap *heap, int cpu, bool try)
+{
+	struct drain_call call = { .heap = heap, .try = try };
+
+	while (READ_ONCE(per_cpu_ptr(heap->caches, cpu)->nspans) &&
+	       !smp_call_function_single(cpu, drain_here, &call, 1) && call.busy)
+		cpu_relax();
+	return call.npages;
+}
+
+static unsigned long drain_all(struct span_heap *heap, bool try)
+{
+	unsigned long done = 0;
+	int cpu;
+
+	if (heap->caches)
+		for_each_possible_cpu(cpu)
+			done += drain_cpu(heap, cpu, try);
 	return done;
 }
 
@@ -170,61 +182,68 @@ unsigned long span_cache_drain_cpu(struct span_heap *heap, int cpu)
  * span_cache_drain() - give back to the tree what all CPUs have parked
  * @heap: the heap
  *
- * Context: a task, with interrupts on; without the heap's lock.
+ * Context: a task, with interrupts and preemption on; without the heap's lock.
  * Return: pages that went to the tree.
  */
 unsigned long span_cache_drain(struct span_heap *heap)
 {
-	unsigned long done = 0;
-	int cpu;
-
-	if (heap->caches)
-		for_each_possible_cpu(cpu)
-			done += span_cache_drain_cpu(heap, cpu);
-	return done;
+	return drain_all(heap, false);
 }
 
 /**
- * span_cache_try_drain() - the same, without waiting for the lock of a cache
+ * span_cache_try_drain() - the same, without waiting for the heap's lock
  * @heap: the heap
- * @try: do not wait for the heap's lock either
+ *
+ * Context: as span_cache_drain(); from inside any allocation of memory that may sleep.
+ * Return: pages that went to the tree.
+ */
+unsigned long span_cache_try_drain(struct span_heap *heap)
+{
+	return drain_all(heap, true);
+}
+
+/**
+ * span_cache_drain_own() - give back to the tree what this CPU has parked
+ * @heap: the heap
+ *
+ * For those who cannot ask others.
  *
  * Context: any but NMI; without the heap's lock.
  * Return: pages that went to the tree.
  */
-unsigned long span_cache_try_drain(struct span_heap *heap, bool try)
+unsigned long span_cache_drain_own(struct span_heap *heap)
 {
-	unsigned long done = 0, irqflags;
-	int cpu;
+	struct drain_call call = { .heap = heap };
 
-	if (!heap->caches)
-		return 0;
-	for_each_possible_cpu(cpu) {
-		struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
+	if (heap->caches)
+		drain_here(&call);
+	return call.npages;
+}
 
-		if (!READ_ONCE(cache->nspans))
-			continue;
-		irqflags = span_cache_keep_interrupts_out();
-		if (!spin_trylock(&cache->lock)) {
-			span_cache_let_interrupts_in(irqflags);
-			continue;
-		}
-		done += drain_cache(heap, cache, try);
-		leave_other(cache, irqflags);
-	}
-	return done;
+/**
+ * span_cache_drain_unused() - give back to the tree what a CPU has parked that uses it no more
+ * @heap: the heap
+ * @cpu: the CPU: it is offline, or nobody uses the heap
+ *
+ * Context: may sleep; without the heap's lock.
+ * Return: pages that went to the tree.
+ */
+unsigned long span_cache_drain_unused(struct span_heap *heap, int cpu)
+{
+	return heap->caches ? flush_all(heap, per_cpu_ptr(heap->caches, cpu), false) : 0;
 }
 
 /**
  * span_cache_age() - drain the caches that were not used since this was called last
  * @heap: the heap
  *
- * Context: a task, with interrupts on; without the heap's lock. One at a time for each heap.
+ * A CPU is interrupted once for that, and not again until it has parked something.
+ *
+ * Context: as span_cache_drain(). One at a time for each heap.
  * Return: true if a cache is not empty.
  */
 bool span_cache_age(struct span_heap *heap)
 {
-	unsigned long irqflags;
 	bool any = false;
 	int cpu;
 
@@ -232,13 +251,12 @@ bool span_cache_age(struct span_heap *heap)
 		return false;
 	for_each_possible_cpu(cpu) {
 		struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
+		u64 used = READ_ONCE(cache->allocs) + READ_ONCE(cache->frees);
 
-		enter_other(cache, &irqflags);
-		if (cache->seen == cache->allocs + cache->frees)
-			flush_all(heap, cache, false);
-		cache->seen = cache->allocs + cache->frees;
-		any |= cache->nspans;
-		leave_other(cache, irqflags);
+		if (cache->seen == used)
+			drain_cpu(heap, cpu, false);
+		cache->seen = used;
+		any |= READ_ONCE(cache->nspans);
 	}
 	return any;
 }

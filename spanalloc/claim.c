@@ -340,6 +340,7 @@ static void publish(struct claim *claim)
 
 	span_contents_publish(heap, span, wants_zero(claim), &claim->opening);
 	span->traits = span_contents_contig(heap, span);
+	span->node.mark = heap->mark;
 	WRITE_ONCE(span->state, SPAN_IN_USE);
 	span_map_publish(&heap->arenas, span);
 	heap->changes++;
@@ -384,11 +385,11 @@ static void abandon(struct claim *claim)
 	claim->ninstalled = 0;
 }
 
-/* Drain the caches; who may not sleep leaves alone what is locked. */
+/* Drain the caches; who may not sleep leaves those of other CPUs alone. */
 static bool drain_caches(const struct claim *claim)
 {
 	return may_sleep(claim) ? span_cache_drain(claim->heap) :
-				  span_cache_try_drain(claim->heap, false);
+				  span_cache_drain_own(claim->heap);
 }
 
 /*

@@ -40,6 +40,7 @@
  *	span_heap_destroy(heap);
  */
 
+#include <linux/atomic.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
@@ -59,6 +60,9 @@
 
 /* How many leaked spans destroying a heap names one by one. */
 #define LEAKS_NAMED	16
+
+/* Of which the marks are made. */
+static atomic_t nheaps;
 
 static int check_attr(const struct spanalloc_attr *attr)
 {
@@ -124,6 +128,8 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	heap->wipe = attr->wipe && !attr->poison;
 	/* Where free pages are filled there is nothing to clear, and nobody to be woken for it. */
 	heap->prezero = attr->prezero && !attr->wipe && !attr->poison;
+	/* Not 0, which a span has that was in no heap yet. */
+	heap->mark = 1 + (u32)atomic_inc_return(&nheaps) % U16_MAX;
 	heap->backing = backing;
 	heap->backing_priv = backing_priv;
 	spin_lock_init(&heap->lock);
@@ -131,8 +137,12 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	heap->arenas.shift = ilog2(attr->arena_pages);
 	heap->arenas.granule_order = attr->granule_order;
 	prandom_seed_state(&heap->rnd, attr->tree_seed ? : get_random_u64());
-	/* Where free memory has to be something, or nothing may be idle, nothing is parked. */
-	if (attr->cache_pages && !heap->account && !heap->wipe && !heap->poison)
+	/*
+	 * Where free memory has to be something, or nothing may be idle, nothing is parked; nor
+	 * where the lock sleeps.
+	 */
+	if (attr->cache_pages && !heap->account && !heap->wipe && !heap->poison &&
+	    !IS_ENABLED(CONFIG_PREEMPT_RT))
 		err = span_cache_create(heap, attr->cache_pages);
 	if (!err)
 		return heap;
@@ -237,22 +247,11 @@ unsigned long span_heap_destroy(struct span_heap *heap)
 	return leaked;
 }
 
-/**
- * span_heap_owns() - is a span one of a heap's?
- * @heap: the heap
- * @span: a span that somebody says is his
- *
- * Context: any; takes no lock. A stranger may claim any page: what is below the end that is
- * read is there to be looked at, as for a lookup (arena.c).
- * Return: true if the heap's map leads to it.
- */
-bool span_heap_owns(const struct span_heap *heap, const struct span *span)
+/* Does the map lead to a span that somebody says is his? A stranger may claim any page. */
+static bool owns(const struct span_heap *heap, const struct span *span)
 {
-	unsigned long base = span->node.base;
-
-	/* Pairs with span_arenas_set_end(). */
-	return base < smp_load_acquire(&heap->arenas.npages) &&
-	       READ_ONCE(*span_map_slot(&heap->arenas, base)) == span;
+	return span->node.base < heap->arenas.npages &&
+	       *span_map_slot(&heap->arenas, span->node.base) == span;
 }
 
 /* Is this a span that its owner may free, split or give up? */
@@ -260,7 +259,7 @@ static int check_owned(struct span_heap *heap, const struct span *span, bool qua
 {
 	if (heap->damaged)
 		return -EIO;
-	if (!span_heap_owns(heap, span)) {
+	if (!owns(heap, span)) {
 		WARN_ONCE(1, "spanalloc: heap %s: not a span of this heap\n", heap->name);
 		return -EINVAL;
 	}
@@ -434,6 +433,7 @@ struct span *span_heap_split(struct span_heap *heap, struct span *span,
 		heap->in_use_spans++;
 		upper->node.base = span->node.base + npages;
 		upper->node.npages = span->node.npages - npages;
+		upper->node.mark = heap->mark;
 		upper->state = SPAN_IN_USE;
 		upper->traits = span->traits;
 		upper->owner = span->owner;

@@ -91,6 +91,8 @@ struct span_keeper_ops {
  *          is what cached allocation and freeing and lookups read: seldom changed, and in a
  *          cache line that nobody writes who takes @lock
  * @cache_pages: pages that each CPU may park in its cache (invariant after create)
+ * @mark: what its spans are marked with. 65535 heaps later there is another one with the same:
+ *        it tells a stranger at first sight, and most probably (invariant after create)
  * @caches_watched: the scavenger looks at the caches, or need not: no cache has been filled
  *                  since they were all empty. Set and cleared without the lock (cache.c)
  * @damaged: an invariant was found broken; the heap refuses further work (set once, with the
@@ -145,6 +147,7 @@ struct span_heap {
 
 	struct span_cache __percpu *caches ____cacheline_aligned_in_smp;
 	unsigned long cache_pages;
+	u16 mark;
 	bool caches_watched;
 	bool damaged;
 	struct span_arenas arenas;
@@ -262,7 +265,6 @@ int span_request_check(const struct span_heap *heap, const struct span_request *
 struct span *span_heap_alloc(struct span_heap *heap,
 			     const struct span_request *request);
 int span_heap_free(struct span_heap *heap, struct span *span);
-bool span_heap_owns(const struct span_heap *heap, const struct span *span);
 int span_heap_free_slowly(struct span_heap *heap, struct span *span);
 struct span *span_heap_split(struct span_heap *heap, struct span *span,
 			     unsigned long npages, gfp_t gfp);
@@ -281,7 +283,7 @@ int span_heap_free_bulk(struct span_heap *heap, unsigned long n, struct span **s
 /* cache.c: what is parked for a CPU */
 unsigned long span_cache_npages(const struct span_heap *heap);
 unsigned long span_cache_drain(struct span_heap *heap);
-unsigned long span_cache_drain_cpu(struct span_heap *heap, int cpu);
+unsigned long span_cache_drain_unused(struct span_heap *heap, int cpu);
 
 /* contents.c: what free pages contain */
 void span_heap_forget_contents(struct span_heap *heap);

@@ -173,7 +173,7 @@ static int keeper_cpu_dead(unsigned int cpu, struct hlist_node *node)
 {
 	struct span_keeper *keeper = hlist_entry(node, struct span_keeper, cpu);
 
-	span_cache_drain_cpu(keeper->heap, cpu);
+	span_cache_drain_unused(keeper->heap, cpu);
 	return 0;
 }
 

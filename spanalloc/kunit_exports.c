@@ -46,7 +46,7 @@ SHARE(span_heap_stats);
 SHARE(span_heap_next_span);
 SHARE(span_heap_check);
 SHARE(span_cache_drain);
-SHARE(span_cache_drain_cpu);
+SHARE(span_cache_drain_unused);
 SHARE(span_cache_npages);
 SHARE(span_scavenger_reclaim);
 

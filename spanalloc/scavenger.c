@@ -458,7 +458,7 @@ unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npage
 	unsigned long done;
 	bool whole;
 
-	span_cache_try_drain(heap, true);
+	span_cache_try_drain(heap);
 	whole = span_heap_try_release(heap, npages, &heap->stat.scavenged_reclaim_pages, &done);
 	return done || whole ? done : ULONG_MAX;
 }

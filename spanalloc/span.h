@@ -39,7 +39,8 @@ enum span_state {
 
 /**
  * struct span - a run of contiguous pages of a heap's address space
- * @node: base, length and, while free, the treap linkage
+ * @node: base, length and, while free, the treap linkage; @node.mark is that of the heap whose
+ *        it was last, see struct span_heap
  * @state: an enum span_state; see span_state()
  * @traits: SPAN_TRAIT_*, for the per-CPU caches
  * @views: users that rely on the pages besides the owner: kernel mappings and

@@ -17,6 +17,7 @@
  * @subtree_max: largest @npages in the subtree rooted here
  * @prio: heap priority, drawn afresh at each insertion; parent >= child
  * @subtree_types: set of the span types in the subtree rooted here
+ * @mark: where there is room for it; the tree has nothing to do with it, see struct span
  * @nreleased: pages of the span that lie in released granules
  * @ngranules_idle: whole backed granules inside the span
  *
@@ -31,6 +32,7 @@ struct span_treap_node {
 	unsigned long subtree_max;
 	u32 prio;
 	u8 subtree_types;
+	u16 mark;
 	unsigned long nreleased;
 	unsigned long ngranules_idle;
 };

@@ -24,6 +24,17 @@ struct span *cw_get(unsigned long npages)
 	return span;
 }
 
+struct span *cw_get_at(unsigned long base, unsigned long npages)
+{
+	struct span *span = cw_get(npages);
+
+	EXPECT_EQ(span->node.base, base);
+	EXPECT_EQ(span->node.npages, npages);
+	EXPECT_EQ(span->owner, 7);
+	EXPECT_EQ(span_heap_lookup(hw.heap, base), span);
+	return span;
+}
+
 void cw_put(struct span *span)
 {
 	EXPECT_EQ(span_heap_free(hw.heap, span), 0);

@@ -15,6 +15,8 @@ extern const struct geometry cw_geometry;
 
 struct spanalloc_stats cw_stats(void);
 struct span *cw_get(unsigned long npages);
+/* The same, at this place. */
+struct span *cw_get_at(unsigned long base, unsigned long npages);
 void cw_put(struct span *span);
 /* The check, in one hold or in batches; it knows what is parked. */
 bool cw_sound(unsigned int batch);

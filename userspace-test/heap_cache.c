@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Per-CPU caches: what they serve, what they hold, and when they let go of it. The model,
- * which knows first fit only, plays no part.
+ * Per-CPU caches: what they serve, and what they hold. The model, which knows first fit only,
+ * plays no part.
  */
 #include <linux/percpu.h>
-#include <linux/time64.h>
 
 #include "batch.h"
 #include "cache.h"
-#include "space.h"
 
 #include "cache_world.h"
-
-static struct span *get_at(unsigned long base, unsigned long npages)
-{
-	struct span *span = cw_get(npages);
-
-	EXPECT_EQ(span->node.base, base);
-	EXPECT_EQ(span->node.npages, npages);
-	EXPECT_EQ(span->owner, 7);
-	EXPECT_EQ(span_heap_lookup(hw.heap, base), span);
-	return span;
-}
 
 void cache_serves_pairs(void)
 {
@@ -33,7 +20,7 @@ void cache_serves_pairs(void)
 	EXPECT_EQ(cw_stats().metadata_bytes,
 		  sizeof(*hw.heap) + SHIM_CPUS * sizeof(struct span_cache));
 	/* The first granule has to be backed; the second allocation finds it so. */
-	span = get_at(0, 3);
+	span = cw_get_at(0, 3);
 	cw_put(span);
 	EXPECT_EQ(cw_stats().cached_pages, 3);
 	EXPECT_EQ(cw_stats().cached_spans, 1);
@@ -42,11 +29,10 @@ void cache_serves_pairs(void)
 	inserts = cw_stats().tree_inserts;
 	for (i = 0; i < 100; i++) {
 		locks = shim_nlocks();
-		other = get_at(0, 3);
+		other = cw_get_at(0, 3);
 		cw_put(other);
 		EXPECT_EQ(other, span);
-		/* The cache's own lock twice, and no other. */
-		EXPECT_EQ(shim_nlocks() - locks, 2);
+		EXPECT_EQ(shim_nlocks(), locks);
 	}
 	EXPECT_EQ(cw_stats().tree_inserts, inserts);
 	EXPECT_EQ(cw_stats().cache_allocs, 100);
@@ -64,11 +50,11 @@ void cache_refills_from_below(void)
 	unsigned int i;
 
 	REQUIRE(hw_create(&cw_geometry), "heap");
-	span[0] = get_at(0, 1);
+	span[0] = cw_get_at(0, 1);
 	erases = cw_stats().tree_erases;
 	mutates = hw.heap->treap.nmutates;
 	for (i = 1; i < 8; i++)
-		span[i] = get_at(i, 1);
+		span[i] = cw_get_at(i, 1);
 	EXPECT_EQ(cw_stats().tree_erases, erases);
 	/* One change in place for all. */
 	EXPECT_EQ(hw.heap->treap.nmutates, mutates + 1);
@@ -94,11 +80,11 @@ void cache_refills_from_holes(void)
 	span_heap_free(hw.heap, hw_request(8, 8, 0, GFP_KERNEL, 0));
 	span_cache_drain(hw.heap);
 	/* Holes at all odd pages below 32, and one granule that is backed above. */
-	taken[0] = get_at(1, 1);
+	taken[0] = cw_get_at(1, 1);
 	EXPECT_EQ(cw_stats().cache_refills, 1);
 	EXPECT_EQ(cw_stats().cached_pages, SPAN_BATCH - 1);
-	taken[1] = get_at(3, 1);
-	taken[2] = get_at(32, 2);
+	taken[1] = cw_get_at(3, 1);
+	taken[2] = cw_get_at(32, 2);
 	EXPECT_EQ(hw.heap->backed_granules, 5);
 	EXPECT(cw_sound(0), "check");
 	for (i = 0; i < 16; i++)
@@ -136,7 +122,7 @@ void cache_full_shelf_flushes_half(void)
 	EXPECT_EQ(cw_get(8), span[7]);
 	EXPECT_EQ(cw_get(8), span[4]);
 	EXPECT_EQ(cw_get(8), span[5]);
-	cw_put(get_at(0, 8));
+	cw_put(cw_get_at(0, 8));
 	for (i = 4; i < 10; i++)
 		cw_put(span[i]);
 	cw_end();
@@ -174,7 +160,7 @@ void cache_is_bounded(void)
 	cw_end();
 }
 
-/* A shelf for long spans belongs to the length that was freed last. */
+/* A shelf for long spans belongs to one length, until another was freed twice in a row. */
 void cache_long_spans_share(void)
 {
 	struct geometry geometry = cw_geometry;
@@ -182,159 +168,34 @@ void cache_long_spans_share(void)
 
 	geometry.cache = 600;
 	REQUIRE(hw_create(&geometry), "heap");
-	span = get_at(0, 20);
-	other = get_at(20, 20 + 64 * 7);
+	span = cw_get_at(0, 20);
+	other = cw_get_at(20, 29);
 	cw_put(span);
 	EXPECT_EQ(cw_get(20), span);
 	cw_put(span);
 	cw_put(other);
-	EXPECT_EQ(cw_get(20 + 64 * 7), other);
-	EXPECT_EQ(cw_get(20)->node.base, 0);
-	cw_put(span_heap_lookup(hw.heap, 0));
+	EXPECT_EQ(cw_stats().cached_pages, 20);
+	EXPECT_EQ(cw_get(20), span);
+	other = cw_get_at(20, 29);
+	/* Its own length came between. */
+	cw_put(span);
+	cw_put(other);
+	EXPECT_EQ(cw_stats().cached_pages, 20);
+	other = cw_get_at(20, 29);
+	cw_put(other);
+	EXPECT_EQ(cw_stats().cached_pages, 29);
+	EXPECT_EQ(cw_stats().cached_spans, 1);
+	EXPECT_EQ(cw_get(29), other);
+	/* An empty shelf is anybody's. */
+	span = cw_get_at(0, 20);
+	cw_put(span);
+	EXPECT_EQ(cw_get(20), span);
+	cw_put(span);
 	cw_put(other);
 	/* Longer than any shelf is for. */
 	cw_put(cw_get(513));
 	EXPECT(cw_stats().cached_pages < 513, "%llu pages", cw_stats().cached_pages);
 	cw_end();
-}
-
-void cache_drains_before_failing(void)
-{
-	struct geometry geometry = cw_geometry;
-	struct span *span[8], *all;
-	unsigned int i, atomic;
-
-	geometry.limit = 64;
-	REQUIRE(hw_create(&geometry), "heap");
-	for (atomic = 0; atomic < 2; atomic++) {
-		for (i = 0; i < 8; i++)
-			span[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
-		for (i = 0; i < 8; i++) {
-			shim_cpu = i % SHIM_CPUS;
-			cw_put(span[i]);
-		}
-		shim_cpu = 0;
-		EXPECT_EQ(cw_stats().cached_pages, 64);
-		all = hw_request(64, 0, 0, atomic ? GFP_ATOMIC : GFP_KERNEL, 0);
-		EXPECT(!IS_ERR(all), "%ld", PTR_ERR(all));
-		EXPECT_EQ(cw_stats().cached_pages, 0);
-		EXPECT_EQ(PTR_ERR(hw_request(1, 0, 0, GFP_KERNEL, 0)), -EDQUOT);
-		cw_put(all);
-		span_cache_drain(hw.heap);
-	}
-	/* Nor does the last failure have to be of address space. */
-	span[0] = get_at(0, 4);
-	span[1] = get_at(4, 4);
-	cw_put(span[0]);
-	cw_put(span[1]);
-	span_heap_release(hw.heap, ~0UL, NULL);
-	hw.fake.fail_in = 1;
-	all = cw_get(16);
-	EXPECT_EQ(hw.fake.fail_in, 0);
-	EXPECT_EQ(cw_stats().cached_pages, 0);
-	cw_put(all);
-	cw_end();
-}
-
-void cache_drains_on_demand(void)
-{
-	REQUIRE(hw_create(&cw_geometry), "heap");
-	cw_put(cw_get(8));
-	EXPECT_EQ(span_heap_release(hw.heap, ~0UL, NULL), 0);
-	EXPECT_EQ(span_heap_scavenge(hw.heap, 0), 0);
-	EXPECT_EQ(cw_stats().cached_pages, 8);
-	EXPECT_EQ(span_heap_scavenge(hw.heap, ~0UL), 8);
-	cw_put(cw_get(8));
-	EXPECT_EQ(span_scavenger_purge(hw.heap), 8);
-	cw_put(cw_get(8));
-	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 8), 8);
-	/* Who may not wait finds the heap locked. */
-	cw_put(cw_get(8));
-	spin_lock(&hw.heap->lock);
-	EXPECT_EQ(span_cache_try_drain(hw.heap, true), 0);
-	spin_unlock(&hw.heap->lock);
-	EXPECT_EQ(cw_stats().cached_pages, 8);
-	EXPECT_EQ(span_cache_try_drain(hw.heap, true), 8);
-	/* One CPU alone. */
-	cw_put(cw_get(8));
-	shim_cpu = 2;
-	cw_put(cw_get(5));
-	EXPECT_EQ(span_cache_drain_cpu(hw.heap, 1), 0);
-	EXPECT_EQ(span_cache_drain_cpu(hw.heap, 2), 5);
-	EXPECT_EQ(cw_stats().cached_pages, 8);
-	shim_cpu = 0;
-	cw_end();
-}
-
-/* What nobody uses is not parked for ever, and nobody looks at empty caches. */
-void cache_ages(void)
-{
-	struct geometry geometry = cw_geometry;
-	struct span *busy, *idle;
-	unsigned long wakes;
-	unsigned int i;
-
-	geometry.retain = 0;
-	geometry.keeper = true;
-	REQUIRE(hw_create(&geometry), "heap");
-	busy = get_at(0, 8);
-	idle = get_at(8, 8);
-	wakes = hw.keeper.nwakes;
-	cw_put(busy);
-	shim_cpu = 1;
-	cw_put(idle);
-	shim_cpu = 0;
-	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
-	for (i = 0; i < 10; i++) {
-		cw_put(get_at(0, 8));
-		fake_keeper_run(&hw.keeper, hw.keeper.now + NSEC_PER_SEC);
-	}
-	/* CPU 1 did nothing; CPU 0 goes on. */
-	EXPECT_EQ(cw_stats().cached_pages, 8);
-	EXPECT_EQ(hw.heap->backed_granules, 1);
-	EXPECT(hw.heap->caches_watched && hw.keeper.pending, "nobody looks");
-	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
-	EXPECT_EQ(cw_stats().cached_pages, 0);
-	EXPECT_EQ(hw.heap->backed_granules, 0);
-	EXPECT(!hw.heap->caches_watched && !hw.keeper.pending, "somebody looks still");
-	wakes = hw.keeper.nwakes;
-	cw_put(cw_get(3));
-	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
-	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
-	EXPECT_EQ(cw_stats().cached_pages, 0);
-	cw_end();
-}
-
-/* However long the scavenger remembers, and whatever else it waits for. */
-void cache_ages_in_a_long_window(void)
-{
-	struct geometry geometry = cw_geometry;
-	struct span *first, *second;
-	unsigned int parked_late;
-
-	geometry.retain = 10;
-	geometry.window_ms = 16 * 1000 * 1000;
-	geometry.keeper = true;
-	for (parked_late = 0; parked_late < 2; parked_late++) {
-		REQUIRE(hw_create(&geometry), "heap");
-		first = get_at(0, 8);
-		second = hw_request(64, 8, 0, GFP_KERNEL, 7);
-		/* Too long to be parked in 64 pages with others, so idle; an epoch is 1000 s. */
-		if (!parked_late)
-			cw_put(first);
-		hw.heap->cache_pages = 32;
-		cw_put(second);
-		hw.heap->cache_pages = CW_CACHE_PAGES;
-		EXPECT(hw.heap->treap.ngranules_idle, "nothing idle");
-		if (parked_late) {
-			fake_keeper_run(&hw.keeper, hw.keeper.now + 5 * (u64)NSEC_PER_SEC);
-			cw_put(first);
-		}
-		EXPECT_EQ(cw_stats().cached_pages, 8);
-		fake_keeper_run(&hw.keeper, hw.keeper.now + 5 * (u64)NSEC_PER_SEC);
-		EXPECT_EQ(cw_stats().cached_pages, 0);
-		cw_end();
-	}
 }
 
 static struct span *get_zero(unsigned long npages)
@@ -391,9 +252,9 @@ void cache_contiguous_only_if_it_is(void)
 
 	geometry.scatter_every = 2;
 	REQUIRE(hw_create(&geometry), "heap");
-	span[0] = get_at(0, 5);
-	span[1] = get_at(5, 5);		/* crosses a granule */
-	span[2] = get_at(10, 5);	/* scattered */
+	span[0] = cw_get_at(0, 5);
+	span[1] = cw_get_at(5, 5);		/* crosses a granule */
+	span[2] = cw_get_at(10, 5);	/* scattered */
 	cw_put(span[0]);
 	cw_put(span[1]);
 	contig = hw_request(5, 0, SPANALLOC_CONTIG, GFP_KERNEL, 0);
@@ -412,6 +273,7 @@ void cache_contiguous_only_if_it_is(void)
 void cache_refuses_what_is_parked(void)
 {
 	struct span *span, stranger = { .state = SPAN_IN_USE };
+	u64 parked;
 
 	REQUIRE(hw_create(&cw_geometry), "heap");
 	span = cw_get(4);
@@ -428,10 +290,35 @@ void cache_refuses_what_is_parked(void)
 	EXPECT_EQ(cw_stats().cached_spans, 1);
 	/* A view keeps a span from being parked. */
 	span = cw_get(4);
+	EXPECT(span->node.mark && span->node.mark == hw.heap->mark, "mark %u", span->node.mark);
 	EXPECT_EQ(span_heap_view_begin(hw.heap, span), 0);
 	EXPECT_EQ(span_heap_free(hw.heap, span), -EBUSY);
 	EXPECT_EQ(span_heap_view_end(hw.heap, span), 0);
 	cw_put(span);
+	/* So does the mark of another heap: whose it is, the map has to say. */
+	span = cw_get(4);
+	span->node.mark++;
+	cw_put(span);
+	EXPECT_EQ(cw_stats().cached_spans, 0);
+	/* Both parts of a span are its heap's. */
+	span = cw_get(4);
+	parked = cw_stats().cached_spans;
+	cw_put(span_heap_split(hw.heap, span, 1, GFP_KERNEL));
+	cw_put(span);
+	EXPECT_EQ(cw_stats().cached_spans, parked + 2);
+	cw_end();
+}
+
+/* No two heaps have one mark, but after many. */
+void cache_tells_heaps_apart(void)
+{
+	u16 mark;
+
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	mark = hw.heap->mark;
+	cw_end();
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	EXPECT(hw.heap->mark != mark, "%u twice", mark);
 	cw_end();
 }
 
@@ -442,10 +329,10 @@ void cache_without_objects(void)
 	unsigned int nth;
 
 	REQUIRE(hw_create(&cw_geometry), "heap");
-	span[0] = get_at(0, 1);
+	span[0] = cw_get_at(0, 1);
 	for (nth = 1; nth <= 3; nth++) {
 		hw_fail_metadata(nth);
-		span[nth] = get_at(nth, 1);
+		span[nth] = cw_get_at(nth, 1);
 		EXPECT(shim_has_failed(), "the %u-th does not fail", nth);
 		EXPECT_EQ(cw_stats().cached_pages, 0);
 	}
@@ -463,7 +350,7 @@ void cache_in_an_interrupt(void)
 	long n;
 
 	REQUIRE(hw_create(&cw_geometry), "heap");
-	span[0] = get_at(0, 1);
+	span[0] = cw_get_at(0, 1);
 	shim_irqs_off = true;
 	hw_fail_metadata(3);
 	span[1] = hw_request(1, 0, 0, GFP_ATOMIC, 0);
@@ -474,7 +361,7 @@ void cache_in_an_interrupt(void)
 	EXPECT_EQ(cw_stats().cached_pages, 1);
 	cw_put(span[0]);
 	cw_put(span[1]);
-	EXPECT_EQ(span_cache_try_drain(hw.heap, true), 3);
+	EXPECT_EQ(span_cache_drain_own(hw.heap), 3);
 	n = span_heap_alloc_bulk(hw.heap, &(struct span_request) {
 		.npages = 1, .gfp = GFP_ATOMIC }, 8, span);
 	EXPECT_EQ(n, 8);
@@ -509,8 +396,9 @@ void cache_is_not_for_all_heaps(void)
 		EXPECT_EQ(span_cache_bytes(hw.heap), 0);
 		cw_put(cw_get(3));
 		EXPECT_EQ(cw_stats().cached_pages, 0);
-		EXPECT_EQ(span_cache_drain(hw.heap) + span_cache_drain_cpu(hw.heap, 0) +
-			  span_cache_try_drain(hw.heap, true) + span_cache_age(hw.heap), 0);
+		EXPECT_EQ(span_cache_drain(hw.heap) + span_cache_drain_unused(hw.heap, 0) +
+			  span_cache_try_drain(hw.heap) + span_cache_drain_own(hw.heap) +
+			  span_cache_age(hw.heap), 0);
 		cw_end();
 	}
 	/* No memory for caches: no heap. */

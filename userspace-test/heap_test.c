@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	142
+#define NCASES	145
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -56,6 +56,9 @@ static const struct ktap_case cases[] = {
 	{ "long spans share shelves", cache_long_spans_share },
 	{ "caches are drained before an allocation fails", cache_drains_before_failing },
 	{ "caches are drained on demand", cache_drains_on_demand },
+	{ "caches of dead CPUs are drained", cache_of_a_dead_cpu },
+	{ "a cache that is in use is left alone", cache_in_use },
+	{ "no two heaps have one mark", cache_tells_heaps_apart },
 	{ "caches that nobody uses are drained, and then nobody looks", cache_ages },
 	{ "caches are looked at in time, whatever the window", cache_ages_in_a_long_window },
 	{ "what comes from a cache is zeroed if it is not zero", cache_zeroes_what_is_dirty },

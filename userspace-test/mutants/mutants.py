@@ -287,7 +287,7 @@ MUTANTS = [
 	 '\t\t\twindow->from = node->base;',
 	 '\t\t\twindow->from = node->base + 1;'),
 	('strangers are freed', 'heap.c',
-	 '\tif (!span_heap_owns(heap, span)) {',
+	 '\tif (!owns(heap, span)) {',
 	 '\tif (0) {'),
 	('idle memory elsewhere does not help', 'claim.c',
 	 'err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge(heap, 1)',

@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
 #include <linux/prandom.h>
+#include <linux/preempt.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 
 /* More than any test needs. */
@@ -344,6 +347,62 @@ void kmem_cache_free_bulk(struct kmem_cache *cache, size_t n, void **objects)
 __thread bool shim_irqs_off;
 
 __thread int shim_cpu;
+bool shim_cpu_offline[SHIM_CPUS];
+void (*shim_call_hook)(int cpu);
+
+static __thread unsigned int preempt_depth;
+
+#ifdef SHIM_UNLOCKED
+static void take_cpu(int cpu) { }
+static void leave_cpu(int cpu) { }
+#else
+static pthread_mutex_t cpus[SHIM_CPUS] = { [0 ... SHIM_CPUS - 1] = PTHREAD_MUTEX_INITIALIZER };
+
+static void take_cpu(int cpu)
+{
+	pthread_mutex_lock(&cpus[cpu]);
+}
+
+static void leave_cpu(int cpu)
+{
+	pthread_mutex_unlock(&cpus[cpu]);
+}
+#endif
+
+void preempt_disable(void)
+{
+	if (!preempt_depth++)
+		take_cpu(shim_cpu);
+	atomic_depth++;
+}
+
+void preempt_enable(void)
+{
+	atomic_depth--;
+	if (!--preempt_depth)
+		leave_cpu(shim_cpu);
+}
+
+int smp_call_function_single(int cpu, smp_call_func_t func, void *info, int wait)
+{
+	int was = shim_cpu;
+
+	if (irqs_disabled() || locks_held || atomic_depth)
+		shim_warn("waits for another CPU, with %ld locks held, atomic depth %ld",
+			  locks_held, atomic_depth);
+	if (shim_cpu_offline[cpu])
+		return -ENXIO;
+	if (shim_call_hook)
+		shim_call_hook(cpu);
+	shim_cpu = cpu;
+	preempt_disable();
+	shim_irqs_off = true;
+	func(info);
+	shim_irqs_off = false;
+	preempt_enable();
+	shim_cpu = was;
+	return 0;
+}
 
 void *shim_percpu_new(size_t size, size_t align)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Per-CPU data of a few CPUs. A thread is on the CPU that it says it is on, and nothing keeps
- * two threads from being on the same.
+ * Per-CPU data of a few CPUs. A thread is on the CPU that it says it is on; two may be on the
+ * same, but not while one of them has turned preemption off.
  */
 #ifndef _SHIM_LINUX_PERCPU_H
 #define _SHIM_LINUX_PERCPU_H

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Per-CPU caches: when they let go of what they hold.
+ */
+#include <linux/percpu.h>
+#include <linux/smp.h>
+#include <linux/time64.h>
+
+#include "cache.h"
+#include "space.h"
+
+#include "cache_world.h"
+
+/* Eight spans of eight pages, which are all there are, parked on all CPUs. */
+static void park_everywhere(void)
+{
+	struct span *span[8];
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		span[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
+	for (i = 0; i < 8; i++) {
+		shim_cpu = i % SHIM_CPUS;
+		cw_put(span[i]);
+	}
+	shim_cpu = 0;
+	EXPECT_EQ(cw_stats().cached_pages, 64);
+}
+
+void cache_drains_before_failing(void)
+{
+	struct geometry geometry = cw_geometry;
+	struct span *span[2], *all;
+
+	geometry.limit = 64;
+	REQUIRE(hw_create(&geometry), "heap");
+	park_everywhere();
+	all = hw_request(64, 0, 0, GFP_KERNEL, 0);
+	EXPECT(!IS_ERR(all), "%ld", PTR_ERR(all));
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	EXPECT_EQ(PTR_ERR(hw_request(1, 0, 0, GFP_KERNEL, 0)), -EDQUOT);
+	cw_put(all);
+	span_cache_drain(hw.heap);
+	/* Who may not sleep can ask no other CPU. */
+	park_everywhere();
+	span[0] = hw_request(4, 0, 0, GFP_ATOMIC, 0);
+	EXPECT_EQ(span[0]->node.base, 0);
+	EXPECT_EQ(cw_stats().cached_pages, 48);
+	EXPECT_EQ(PTR_ERR(hw_request(16, 0, 0, GFP_ATOMIC, 0)), -EDQUOT);
+	EXPECT_EQ(cw_stats().cached_pages, 48);
+	cw_put(span[0]);
+	span_cache_drain(hw.heap);
+	/* Nor does the last failure have to be of address space. */
+	span[0] = cw_get_at(0, 4);
+	span[1] = cw_get_at(4, 4);
+	cw_put(span[0]);
+	cw_put(span[1]);
+	span_heap_release(hw.heap, ~0UL, NULL);
+	hw.fake.fail_in = 1;
+	all = cw_get(16);
+	EXPECT_EQ(hw.fake.fail_in, 0);
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	cw_put(all);
+	cw_end();
+}
+
+static void lock_heap(int cpu)
+{
+	spin_lock(&hw.heap->lock);
+}
+
+void cache_drains_on_demand(void)
+{
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	cw_put(cw_get(8));
+	EXPECT_EQ(span_heap_release(hw.heap, ~0UL, NULL), 0);
+	EXPECT_EQ(span_heap_scavenge(hw.heap, 0), 0);
+	EXPECT_EQ(cw_stats().cached_pages, 8);
+	EXPECT_EQ(span_heap_scavenge(hw.heap, ~0UL), 8);
+	cw_put(cw_get(8));
+	EXPECT_EQ(span_scavenger_purge(hw.heap), 8);
+	cw_put(cw_get(8));
+	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 8), 8);
+	/* Who may not wait finds the heap locked. */
+	cw_put(cw_get(8));
+	shim_call_hook = lock_heap;
+	EXPECT_EQ(span_cache_try_drain(hw.heap), 0);
+	shim_call_hook = NULL;
+	spin_unlock(&hw.heap->lock);
+	EXPECT_EQ(cw_stats().cached_pages, 8);
+	EXPECT_EQ(span_cache_try_drain(hw.heap), 8);
+	/* One CPU alone. */
+	cw_put(cw_get(8));
+	shim_cpu = 2;
+	cw_put(cw_get(5));
+	shim_cpu = 1;
+	EXPECT_EQ(span_cache_drain_own(hw.heap), 0);
+	shim_cpu = 2;
+	EXPECT_EQ(span_cache_drain_own(hw.heap), 5);
+	EXPECT_EQ(cw_stats().cached_pages, 8);
+	shim_cpu = 0;
+	cw_end();
+}
+
+/* What is parked for a CPU that is gone waits for who buries it, and nobody for that CPU. */
+void cache_of_a_dead_cpu(void)
+{
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	shim_cpu = 1;
+	cw_put(cw_get(5));
+	shim_cpu = 0;
+	cw_put(cw_get(8));
+	shim_cpu_offline[1] = true;
+	EXPECT_EQ(span_cache_drain(hw.heap), 8);
+	EXPECT_EQ(cw_stats().cached_pages, 5);
+	EXPECT_EQ(span_cache_drain_unused(hw.heap, 2), 0);
+	EXPECT_EQ(span_cache_drain_unused(hw.heap, 1), 5);
+	shim_cpu_offline[1] = false;
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	/* Nobody has to, if the heap ends before. */
+	shim_cpu = 1;
+	cw_put(cw_get(5));
+	shim_cpu = 0;
+	EXPECT(cw_stats().cached_pages >= 5, "nothing is parked");
+	hw_end();
+}
+
+static unsigned int ncalls;
+
+/* CPU 1 is done when it is asked for the third time. */
+static void get_done(int cpu)
+{
+	if (++ncalls == 3)
+		per_cpu_ptr(hw.heap->caches, cpu)->busy = false;
+}
+
+/* An interrupt, and who drains, find the cache in use. */
+void cache_in_use(void)
+{
+	struct span *span[3];
+	u64 done;
+
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	shim_cpu = 1;
+	span[0] = cw_get(4);
+	span[1] = cw_get(4);
+	span[2] = cw_get(4);
+	cw_put(span[0]);
+	per_cpu_ptr(hw.heap->caches, 1)->busy = true;
+	done = cw_stats().cache_allocs + cw_stats().cache_frees + cw_stats().cache_refills;
+	cw_put(span[1]);
+	span[1] = hw_request(4, 0, 0, GFP_ATOMIC, 0);
+	EXPECT(span[1] != span[0], "taken from under somebody's hands");
+	EXPECT_EQ(span_cache_drain_own(hw.heap), 0);
+	cw_put(hw_request(1, 0, 0, GFP_ATOMIC, 0));
+	EXPECT_EQ(cw_stats().cache_allocs + cw_stats().cache_frees + cw_stats().cache_refills,
+		  done);
+	shim_cpu = 0;
+	ncalls = 0;
+	shim_call_hook = get_done;
+	EXPECT_EQ(span_cache_drain(hw.heap), 4);
+	shim_call_hook = NULL;
+	EXPECT_EQ(ncalls, 3);
+	cw_put(span[1]);
+	cw_put(span[2]);
+	cw_end();
+}
+
+/* What nobody uses is not parked for ever, and nobody looks at empty caches. */
+void cache_ages(void)
+{
+	struct geometry geometry = cw_geometry;
+	struct span *busy, *idle;
+	unsigned long wakes;
+	unsigned int i;
+
+	geometry.retain = 0;
+	geometry.keeper = true;
+	REQUIRE(hw_create(&geometry), "heap");
+	busy = cw_get_at(0, 8);
+	idle = cw_get_at(8, 8);
+	wakes = hw.keeper.nwakes;
+	cw_put(busy);
+	shim_cpu = 1;
+	cw_put(idle);
+	shim_cpu = 0;
+	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
+	for (i = 0; i < 10; i++) {
+		cw_put(cw_get_at(0, 8));
+		fake_keeper_run(&hw.keeper, hw.keeper.now + NSEC_PER_SEC);
+	}
+	/* CPU 1 did nothing; CPU 0 goes on. */
+	EXPECT_EQ(cw_stats().cached_pages, 8);
+	EXPECT_EQ(hw.heap->backed_granules, 1);
+	EXPECT(hw.heap->caches_watched && hw.keeper.pending, "nobody looks");
+	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	EXPECT_EQ(hw.heap->backed_granules, 0);
+	EXPECT(!hw.heap->caches_watched && !hw.keeper.pending, "somebody looks still");
+	wakes = hw.keeper.nwakes;
+	cw_put(cw_get(3));
+	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
+	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	cw_end();
+}
+
+/* However long the scavenger remembers, and whatever else it waits for. */
+void cache_ages_in_a_long_window(void)
+{
+	struct geometry geometry = cw_geometry;
+	struct span *first, *second;
+	unsigned int parked_late;
+
+	geometry.retain = 10;
+	geometry.window_ms = 16 * 1000 * 1000;
+	geometry.keeper = true;
+	for (parked_late = 0; parked_late < 2; parked_late++) {
+		REQUIRE(hw_create(&geometry), "heap");
+		first = cw_get_at(0, 8);
+		second = hw_request(64, 8, 0, GFP_KERNEL, 7);
+		/* Too long to be parked in 64 pages with others, so idle; an epoch is 1000 s. */
+		if (!parked_late)
+			cw_put(first);
+		hw.heap->cache_pages = 32;
+		cw_put(second);
+		hw.heap->cache_pages = CW_CACHE_PAGES;
+		EXPECT(hw.heap->treap.ngranules_idle, "nothing idle");
+		if (parked_late) {
+			fake_keeper_run(&hw.keeper, hw.keeper.now + 5 * (u64)NSEC_PER_SEC);
+			cw_put(first);
+		}
+		EXPECT_EQ(cw_stats().cached_pages, 8);
+		fake_keeper_run(&hw.keeper, hw.keeper.now + 5 * (u64)NSEC_PER_SEC);
+		EXPECT_EQ(cw_stats().cached_pages, 0);
+		cw_end();
+	}
+}
