@@ -9,8 +9,7 @@
  * A small span that is freed is likely to be allocated again soon, on the same CPU. So it is
  * parked there as it is: a complete span object, in the map, backed, out of the tree. The
  * next allocation of that length takes it again without the heap's lock and without a look at
- * the tree. (Bonwick and Adams, "Magazines and Vmem", 2001, is where this comes from; and
- * mm/page_alloc.c, whose per-CPU lists lock the same way.)
+ * the tree. (Bonwick and Adams, "Magazines and Vmem", 2001, is where this comes from.)
  *
  * Each CPU has shelves, each for spans of one length: one for every length up to
  * SPAN_SHELF_EXACT pages, and a few more for longer spans, which a length shares with those
@@ -31,7 +30,8 @@
  * - the scavenger looks at the caches each CACHES_LOOK_NS, and drains those of CPUs that
  *   have not used theirs since. It need not look while all are empty: the first span that is
  *   parked after that wakes it;
- * - an allocation that would fail drains all caches first, and tries once more;
+ * - an allocation that would fail drains all caches first, if it may sleep, or else that of
+ *   its CPU, and tries once more;
  * - so do reclaim, trim, and the end of the heap; and a CPU that goes away takes nothing with
  *   it (keeper.c).
  *
@@ -47,13 +47,14 @@
  * that finds it so lets the heap serve. So neither an atomic instruction nor an interrupt
  * turned off is paid for, as in the caches of kmem_cache and unlike in those of the page
  * allocator. The price is paid by who drains: he interrupts the CPUs that have something
- * parked, and waits until they have given it back, which is for tasks with interrupts on;
- * others can drain no cache but that of their CPU. A CPU that is dead has its cache emptied
- * by whoever buried it.
+ * parked, which hand it to him, shelf by shelf, and gives it back to the tree himself. That is
+ * for tasks with interrupts on; others can drain no cache but that of their CPU. A CPU that
+ * is dead has its cache emptied by whoever buried it.
  *
- * The heap's lock nests inside. A span is in a cache or in the tree whenever that lock is free
- * and no CPU is at work, and who drains waits for those that are: nobody who may sleep fails
- * for want of what is on its way.
+ * The heap's lock nests inside, so that what is carved or flushed is in a cache or in the tree
+ * for whoever has that lock. What is drained is neither for a moment; who drains after that
+ * waits (@cache_drain in struct span_heap): nobody who may sleep fails for want of what is on
+ * its way.
  *
  * On PREEMPT_RT, where the heap's lock cannot be taken with preemption off, there are no
  * caches.
@@ -74,6 +75,12 @@
 
 /* The longest span that is parked, in pages. */
 #define SPAN_CACHED_MAX		512
+
+/* Pages that are carved besides what was asked for. */
+#define REFILL_PAGES		32UL
+
+/* How many spans of a length are refused before others have to make room for it. */
+#define PATIENCE		4
 
 /* The shelf of a length, which may be that of another at the moment. */
 static struct span_shelf *shelf_of(struct span_cache *cache, unsigned long npages)
@@ -96,11 +103,11 @@ static void shelf_push(struct span_cache *cache, struct span_shelf *shelf, struc
 	WRITE_ONCE(cache->nspans, cache->nspans + 1);
 }
 
-static bool has_room(const struct span_heap *heap, const struct span_cache *cache,
-		     const struct span_shelf *shelf, unsigned long npages)
+static bool has_room(const struct span_cache *cache, const struct span_shelf *shelf,
+		     unsigned long npages)
 {
 	return shelf->npages == npages && shelf->n < shelf->room &&
-	       cache->npages + npages <= heap->cache_pages;
+	       cache->npages + npages <= cache->limit;
 }
 
 /* Make room on a shelf for one more span of a length. Returns false if there can be none. */
@@ -114,20 +121,23 @@ static bool make_room(struct span_heap *heap, struct span_cache *cache,
 			shelf->rival = npages;
 			return false;
 		}
-		span_cache_flush(heap, cache, shelf, shelf->n, false);
+		span_cache_flush(heap, cache, shelf, shelf->n);
 		if (shelf->n)
 			return false;
-		span_shelf_label(shelf, npages, heap->cache_pages);
+		span_shelf_label(shelf, npages, cache->limit);
 	}
 	if (shelf->n >= shelf->room)
-		span_cache_flush(heap, cache, shelf, DIV_ROUND_UP(shelf->n, 2), false);
-	while (cache->npages + npages > heap->cache_pages && turns--) {
+		span_cache_flush(heap, cache, shelf, DIV_ROUND_UP(shelf->n, 2));
+	/* Where lengths are many and come at random, what is there is as good as what comes. */
+	if (cache->npages + npages > cache->limit && ++shelf->refused < PATIENCE)
+		return false;
+	while (cache->npages + npages > cache->limit && turns--) {
 		struct span_shelf *victim = &cache->shelf[cache->hand];
 
 		cache->hand = (cache->hand + 1) % SPAN_SHELVES;
-		span_cache_flush(heap, cache, victim, victim->n, false);
+		span_cache_flush(heap, cache, victim, victim->n);
 	}
-	return has_room(heap, cache, shelf, npages);
+	return has_room(cache, shelf, npages);
 }
 
 /* Somebody has to see to it that what is parked does not stay for ever. */
@@ -143,10 +153,11 @@ static bool park_freed(struct span_heap *heap, struct span_cache *cache, struct 
 	unsigned long npages = span->node.npages;
 	struct span_shelf *shelf = shelf_of(cache, npages);
 
-	if (unlikely(!has_room(heap, cache, shelf, npages)) &&
+	if (unlikely(!has_room(cache, shelf, npages)) &&
 	    !make_room(heap, cache, shelf, npages))
 		return false;
 	shelf->rival = 0;
+	shelf->refused = 0;
 	span->traits &= ~SPAN_TRAIT_ZERO;
 	WRITE_ONCE(span->caller, 0);
 	WRITE_ONCE(span->owner, 0);
@@ -214,20 +225,36 @@ static void hand_out(struct span_cache *cache, struct span *span,
 		WRITE_ONCE(cache->zeroed_pages, cache->zeroed_pages + span->node.npages);
 }
 
-/* Take the warmest span, if that suits. Sets *@empty if none of that length is parked. */
+/*
+ * How many spans to carve besides the one that is wanted where none is parked: of not too many
+ * pages together, and no more than may be parked. Long ones come one by one, as the heap has
+ * them.
+ */
+static unsigned int refill_of(const struct span_cache *cache, unsigned long npages)
+{
+	unsigned long room = cache->limit - min(cache->npages, cache->limit);
+
+	return min(min(room, REFILL_PAGES) / npages, SPAN_SHELF_SPANS - 1UL);
+}
+
+/*
+ * Take the warmest span, if that suits. If none of that length is parked, sets *@more to how
+ * many there might be after this.
+ */
 static struct span *take(struct span_heap *heap, const struct span_request *request,
-			 bool *empty)
+			 unsigned int *more)
 {
 	struct span_cache *cache = span_cache_enter(heap->caches);
 	struct span_shelf *shelf;
 	struct span *span = NULL;
 
-	*empty = false;
+	*more = 0;
 	if (!cache)
 		return NULL;
 	shelf = shelf_of(cache, request->npages);
-	*empty = !shelf->n || shelf->npages != request->npages;
-	if (!*empty && has_traits(shelf->span[shelf->n - 1], request)) {
+	if (!shelf->n || shelf->npages != request->npages) {
+		*more = refill_of(cache, request->npages);
+	} else if (has_traits(shelf->span[shelf->n - 1], request)) {
 		span = shelf->span[shelf->n - 1];
 		span_shelf_shrunk(cache, shelf, 1);
 		hand_out(cache, span, request);
@@ -248,7 +275,7 @@ static void park(struct span_heap *heap, struct span_cache *cache, struct span *
 		unsigned long npages = span[n - 1]->node.npages;
 		struct span_shelf *shelf = shelf_of(cache, npages);
 
-		if (!has_room(heap, cache, shelf, npages))
+		if (!has_room(cache, shelf, npages))
 			break;
 		shelf_push(cache, shelf, span[--n]);
 	}
@@ -272,6 +299,7 @@ static struct span *carve_and_park(struct span_heap *heap, const struct span_req
 	if (!cache)
 		return NULL;
 	spin_lock_irqsave(&heap->lock, irqflags);
+	span_cache_adjust(heap, cache);
 	if (!heap->damaged)
 		n = span_batch_carve(heap, request->npages, objects->n, SPAN_CACHED, objects,
 				     span);
@@ -289,14 +317,9 @@ static struct span *carve_and_park(struct span_heap *heap, const struct span_req
 	return first;
 }
 
-/* How many spans to carve where none is parked: the one that is wanted, and half a shelf. */
-static unsigned int refill_of(unsigned long npages)
-{
-	return min_t(unsigned long, 1 + SPAN_SHELF_PAGES / npages / 2, SPAN_SHELF_SPANS);
-}
-
-/* Fill a shelf that is empty. */
-static struct span *refill(struct span_heap *heap, const struct span_request *request)
+/* Fill a shelf that is empty: with @more spans, besides the one that is taken at once. */
+static struct span *refill(struct span_heap *heap, const struct span_request *request,
+			   unsigned int more)
 {
 	struct span_leftovers unused;
 	struct span_batch objects;
@@ -305,7 +328,7 @@ static struct span *refill(struct span_heap *heap, const struct span_request *re
 
 	unused.n = 0;
 	objects.n = span_new_many((request->gfp & SPAN_GFP_MASK) | __GFP_NOWARN,
-				  refill_of(request->npages), objects.span);
+				  1 + more, objects.span);
 	if (!objects.n)
 		return NULL;
 	span = carve_and_park(heap, request, &objects, &unused, &parked);
@@ -327,14 +350,14 @@ static struct span *refill(struct span_heap *heap, const struct span_request *re
  */
 struct span *span_cache_alloc(struct span_heap *heap, const struct span_request *request)
 {
+	unsigned int more;
 	struct span *span;
-	bool empty;
 
 	if (!is_cacheable(heap, request))
 		return NULL;
-	span = take(heap, request, &empty);
-	if (empty && request->npages <= SPAN_SHELF_EXACT)
-		span = refill(heap, request);
+	span = take(heap, request, &more);
+	if (more)
+		span = refill(heap, request, more);
 	if (span && request->flags & SPANALLOC_ZERO && !(span->traits & SPAN_TRAIT_ZERO))
 		span_contents_clear(heap, span);
 	return span;

@@ -15,14 +15,21 @@
 #include "heap.h"
 
 /* Lengths in pages that have shelves of their own, and shelves for longer spans. */
-#define SPAN_SHELF_EXACT	16
+#define SPAN_SHELF_EXACT	64
 #define SPAN_SHELF_SHARED	8
 #define SPAN_SHELVES		(SPAN_SHELF_EXACT + SPAN_SHELF_SHARED)
 
-/* What a shelf holds: spans of so many pages together, but not more or fewer spans than that. */
+/*
+ * What a shelf holds: spans of so many pages together, or of this part of all that the CPU may
+ * park where that is more; but not more or fewer spans than that.
+ */
 #define SPAN_SHELF_PAGES	64
+#define SPAN_SHELF_SHARE	8
 #define SPAN_SHELF_MIN		2
 #define SPAN_SHELF_SPANS	SPAN_BATCH
+
+/* What all CPUs may park together where that is more: this part of the pages in use. */
+#define SPAN_CACHED_SHARE	32
 
 /**
  * struct span_shelf - spans of one length
@@ -30,19 +37,22 @@
  * @rival: of a shared shelf, another length that was freed once since a span of @npages was
  * @room: how many spans of @npages it may hold
  * @n: how many it holds
+ * @refused: spans that the cache was too full for since one was parked here
  * @span: the spans; the one freed last comes last
  */
 struct span_shelf {
 	u16 npages;
 	u16 rival;
-	u16 room;
-	u16 n;
+	u8 room;
+	u8 n;
+	u8 refused;
 	struct span *span[SPAN_SHELF_SPANS];
 };
 
 /**
  * struct span_cache - what one CPU has parked
  * @busy: that CPU is at work on it
+ * @limit: pages that it may park
  * @npages: pages of the spans on the shelves
  * @nspans: spans on the shelves
  * @hand: the shelf that is emptied next where there are too many pages
@@ -60,6 +70,7 @@ struct span_shelf {
  */
 struct span_cache {
 	bool busy;
+	u32 limit;
 	u32 npages;
 	u32 nspans;
 	u32 hand;
@@ -150,8 +161,9 @@ bool span_cache_free(struct span_heap *heap, struct span *span);
 unsigned long span_cache_try_drain(struct span_heap *heap);
 unsigned long span_cache_drain_own(struct span_heap *heap);
 void span_cache_flush(struct span_heap *heap, struct span_cache *cache,
-		      struct span_shelf *shelf, unsigned int n, bool try);
+		      struct span_shelf *shelf, unsigned int n);
 void span_shelf_label(struct span_shelf *shelf, unsigned long npages, unsigned long limit);
+void span_cache_adjust(const struct span_heap *heap, struct span_cache *cache);
 bool span_cache_age(struct span_heap *heap);
 size_t span_cache_bytes(const struct span_heap *heap);
 void span_cache_sum(const struct span_heap *heap, struct span_cache_sums *sums);

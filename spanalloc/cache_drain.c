@@ -3,17 +3,23 @@
  * Per-CPU caches of free spans: their life, and how they are emptied. See cache.c.
  */
 
+#include <linux/bits.h>
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
-#include <linux/processor.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "batch.h"
 #include "cache.h"
 #include "space.h"
+
+/* More than all shelves can hold. */
+#define LIMIT_MAX	BIT(20)
 
 /**
  * span_shelf_label() - say which length a shelf is for
@@ -25,11 +31,25 @@
  */
 void span_shelf_label(struct span_shelf *shelf, unsigned long npages, unsigned long limit)
 {
-	unsigned long room = clamp_t(unsigned long, SPAN_SHELF_PAGES / npages, SPAN_SHELF_MIN,
+	unsigned long pages = max_t(unsigned long, limit / SPAN_SHELF_SHARE, SPAN_SHELF_PAGES);
+	unsigned long room = clamp_t(unsigned long, pages / npages, SPAN_SHELF_MIN,
 				     SPAN_SHELF_SPANS);
 
 	shelf->npages = npages;
 	shelf->room = min(room, limit / npages);
+}
+
+static void set_limit(struct span_cache *cache, unsigned long limit)
+{
+	unsigned int i;
+
+	cache->limit = limit;
+	for (i = 0; i < SPAN_SHELVES; i++) {
+		struct span_shelf *shelf = &cache->shelf[i];
+
+		if (shelf->npages)
+			span_shelf_label(shelf, shelf->npages, limit);
+	}
 }
 
 static void init_cache(struct span_cache *cache, unsigned long limit)
@@ -37,7 +57,27 @@ static void init_cache(struct span_cache *cache, unsigned long limit)
 	unsigned int i;
 
 	for (i = 0; i < SPAN_SHELF_EXACT; i++)
-		span_shelf_label(&cache->shelf[i], i + 1, limit);
+		cache->shelf[i].npages = i + 1;
+	set_limit(cache, limit);
+}
+
+/**
+ * span_cache_adjust() - let a CPU park as much as the heap's size allows
+ * @heap: the heap
+ * @cache: one of its caches
+ *
+ * Among many spans of many lengths, few of each are of little use, and little to keep.
+ *
+ * Context: any; at work on the cache; the caller holds the heap's lock.
+ */
+void span_cache_adjust(const struct span_heap *heap, struct span_cache *cache)
+{
+	unsigned long share = heap->in_use_pages / SPAN_CACHED_SHARE / num_possible_cpus();
+	unsigned long limit = min(max(share, heap->cache_pages), LIMIT_MAX);
+
+	/* Not for every little. */
+	if (limit > cache->limit + cache->limit / 4 || limit < cache->limit - cache->limit / 4)
+		set_limit(cache, limit);
 }
 
 /**
@@ -56,8 +96,8 @@ int span_cache_create(struct span_heap *heap, unsigned long npages)
 	if (!caches)
 		return -ENOMEM;
 	for_each_possible_cpu(cpu)
-		init_cache(per_cpu_ptr(caches, cpu), npages);
-	heap->cache_pages = npages;
+		init_cache(per_cpu_ptr(caches, cpu), min(npages, LIMIT_MAX));
+	heap->cache_pages = min(npages, LIMIT_MAX);
 	heap->caches = caches;
 	return 0;
 }
@@ -80,91 +120,129 @@ void span_cache_destroy(struct span_heap *heap)
 	heap->caches = NULL;
 }
 
+/*
+ * Give spans back to the tree; @cache: whose they were, if we are at work on it. Returns false
+ * if the heap is damaged, and keeps its spans.
+ */
+static bool give_back(struct span_heap *heap, struct span_cache *cache, struct span **span,
+		      unsigned int n)
+{
+	struct span_leftovers unused;
+	unsigned long irqflags;
+	bool good;
+
+	unused.n = 0;
+	spin_lock_irqsave(&heap->lock, irqflags);
+	good = !heap->damaged;
+	if (good) {
+		span_batch_sort(span, n);
+		span_batch_release(heap, span, n, &unused);
+		if (cache)
+			span_cache_adjust(heap, cache);
+	}
+	span_heap_unlock(heap, irqflags);
+	span_delete_many(unused.n, unused.span);
+	return good;
+}
+
+/* The @n that have been there for longest have left a shelf. */
+static void forget(struct span_cache *cache, struct span_shelf *shelf, unsigned int n)
+{
+	span_shelf_shrunk(cache, shelf, n);
+	memmove(shelf->span, shelf->span + n, shelf->n * sizeof(shelf->span[0]));
+	WRITE_ONCE(cache->flushes, cache->flushes + 1);
+}
+
 /**
  * span_cache_flush() - give spans back to the tree
  * @heap: the heap
  * @cache: one of its caches
  * @shelf: a shelf of that
  * @n: how many spans, those that have been there for longest
- * @try: do nothing if the heap's lock is taken
  *
  * A heap that is damaged keeps its spans.
  *
  * Context: any but NMI; at work on the cache.
  */
 void span_cache_flush(struct span_heap *heap, struct span_cache *cache,
-		      struct span_shelf *shelf, unsigned int n, bool try)
+		      struct span_shelf *shelf, unsigned int n)
 {
-	struct span_leftovers unused;
-	unsigned long irqflags;
-
-	unused.n = 0;
-	if (!n)
-		return;
-	if (!try)
-		spin_lock_irqsave(&heap->lock, irqflags);
-	else if (!spin_trylock_irqsave(&heap->lock, irqflags))
-		return;
-	if (!heap->damaged) {
-		span_batch_sort(shelf->span, n);
-		span_batch_release(heap, shelf->span, n, &unused);
-		span_shelf_shrunk(cache, shelf, n);
-		memmove(shelf->span, shelf->span + n, shelf->n * sizeof(shelf->span[0]));
-		WRITE_ONCE(cache->flushes, cache->flushes + 1);
-	}
-	span_heap_unlock(heap, irqflags);
-	span_delete_many(unused.n, unused.span);
+	if (n && give_back(heap, cache, shelf->span, n))
+		forget(cache, shelf, n);
 }
 
-static unsigned long flush_all(struct span_heap *heap, struct span_cache *cache, bool try)
+static unsigned long flush_all(struct span_heap *heap, struct span_cache *cache)
 {
 	unsigned long before = cache->npages;
 	unsigned int i;
 
 	for (i = 0; i < SPAN_SHELVES && cache->nspans; i++)
-		span_cache_flush(heap, cache, &cache->shelf[i], cache->shelf[i].n, try);
+		span_cache_flush(heap, cache, &cache->shelf[i], cache->shelf[i].n);
 	return before - cache->npages;
 }
 
 /**
- * struct drain_call - a drain by another CPU
+ * struct handover - what a CPU hands to who drains
  * @heap: the heap
- * @try: do not wait for its lock
- * @busy: out: the CPU was at work on its cache: nothing was done
- * @npages: out: pages that went to the tree
+ * @busy: the CPU is at work on its cache, and hands nothing over
+ * @npages: length of the spans that it hands over
+ * @n: how many these are
+ * @span: these spans
  */
-struct drain_call {
+struct handover {
 	struct span_heap *heap;
-	bool try;
 	bool busy;
 	unsigned long npages;
+	unsigned int n;
+	struct span *span[SPAN_SHELF_SPANS];
 };
 
-/* Drain the cache of this CPU. */
-static void drain_here(void *arg)
+/* Hand a shelf over. This is an interrupt, so it is not for us to give it back to the tree. */
+static void hand_over(void *arg)
 {
-	struct drain_call *call = arg;
-	struct span_cache *cache = span_cache_enter(call->heap->caches);
+	struct handover *handover = arg;
+	struct span_cache *cache = span_cache_enter(handover->heap->caches);
+	struct span_shelf *shelf;
 
-	call->busy = !cache;
+	handover->n = 0;
+	handover->busy = !cache;
 	if (!cache)
 		return;
-	call->npages = flush_all(call->heap, cache, call->try);
+	for (shelf = cache->shelf; shelf < cache->shelf + SPAN_SHELVES; shelf++) {
+		if (!shelf->n)
+			continue;
+		handover->npages = shelf->npages;
+		handover->n = shelf->n;
+		memcpy(handover->span, shelf->span, shelf->n * sizeof(shelf->span[0]));
+		forget(cache, shelf, shelf->n);
+		break;
+	}
 	span_cache_leave(cache);
 }
 
 /*
- * Have a CPU drain its cache. It is at work there for moments only, and needs nothing of ours
- * to get on. If it is offline, its cache is empty, or will be (keeper.c).
+ * Drain the cache of a CPU. It is at work there for moments only, and needs nothing of ours to
+ * get on; who only tries does not wait for that. If it is offline, its cache is empty or will
+ * be (keeper.c). What it parks meanwhile may stay.
  */
 static unsigned long drain_cpu(struct span_heap *heap, int cpu, bool try)
 {
-	struct drain_call call = { .heap = heap, .try = try };
+	const struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
+	struct handover handover = { .heap = heap };
+	unsigned int turns = SPAN_SHELVES;
+	unsigned long done = 0;
 
-	while (READ_ONCE(per_cpu_ptr(heap->caches, cpu)->nspans) &&
-	       !smp_call_function_single(cpu, drain_here, &call, 1) && call.busy)
-		cpu_relax();
-	return call.npages;
+	while (turns && READ_ONCE(cache->nspans) &&
+	       !smp_call_function_single(cpu, hand_over, &handover, 1)) {
+		if (handover.busy && try)
+			break;
+		if (!handover.busy)
+			turns--;
+		if (handover.n && give_back(heap, NULL, handover.span, handover.n))
+			done += handover.n * handover.npages;
+		cond_resched();
+	}
+	return done;
 }
 
 static unsigned long drain_all(struct span_heap *heap, bool try)
@@ -172,34 +250,64 @@ static unsigned long drain_all(struct span_heap *heap, bool try)
 	unsigned long done = 0;
 	int cpu;
 
-	if (heap->caches)
-		for_each_possible_cpu(cpu)
-			done += drain_cpu(heap, cpu, try);
+	for_each_possible_cpu(cpu)
+		done += drain_cpu(heap, cpu, try);
 	return done;
+}
+
+/* Has anybody the heap's lock? */
+static bool is_locked(struct span_heap *heap)
+{
+	unsigned long irqflags;
+
+	if (!spin_trylock_irqsave(&heap->lock, irqflags))
+		return true;
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	return false;
 }
 
 /**
  * span_cache_drain() - give back to the tree what all CPUs have parked
  * @heap: the heap
  *
- * Context: a task, with interrupts and preemption on; without the heap's lock.
+ * Waits for who is draining already, and he for no memory.
+ *
+ * Context: a task that may sleep; without the heap's lock.
  * Return: pages that went to the tree.
  */
 unsigned long span_cache_drain(struct span_heap *heap)
 {
-	return drain_all(heap, false);
+	unsigned long done;
+
+	if (!heap->caches || READ_ONCE(heap->damaged))
+		return 0;
+	mutex_lock(&heap->cache_drain);
+	done = drain_all(heap, false);
+	mutex_unlock(&heap->cache_drain);
+	return done;
 }
 
 /**
- * span_cache_try_drain() - the same, without waiting for the heap's lock
+ * span_cache_try_drain() - the same, for those who are not to wait
  * @heap: the heap
  *
- * Context: as span_cache_drain(); from inside any allocation of memory that may sleep.
+ * Does nothing if somebody drains or has the heap's lock. It can still be taken by others
+ * before a shelf goes to the tree.
+ *
+ * Context: a task that may sleep; without the heap's lock. From inside any allocation of
+ * memory that may sleep.
  * Return: pages that went to the tree.
  */
 unsigned long span_cache_try_drain(struct span_heap *heap)
 {
-	return drain_all(heap, true);
+	unsigned long done;
+
+	if (!heap->caches || READ_ONCE(heap->damaged) || is_locked(heap) ||
+	    !mutex_trylock(&heap->cache_drain))
+		return 0;
+	done = drain_all(heap, true);
+	mutex_unlock(&heap->cache_drain);
+	return done;
 }
 
 /**
@@ -213,11 +321,14 @@ unsigned long span_cache_try_drain(struct span_heap *heap)
  */
 unsigned long span_cache_drain_own(struct span_heap *heap)
 {
-	struct drain_call call = { .heap = heap };
+	struct span_cache *cache = heap->caches ? span_cache_enter(heap->caches) : NULL;
+	unsigned long done;
 
-	if (heap->caches)
-		drain_here(&call);
-	return call.npages;
+	if (!cache)
+		return 0;
+	done = flush_all(heap, cache);
+	span_cache_leave(cache);
+	return done;
 }
 
 /**
@@ -230,14 +341,14 @@ unsigned long span_cache_drain_own(struct span_heap *heap)
  */
 unsigned long span_cache_drain_unused(struct span_heap *heap, int cpu)
 {
-	return heap->caches ? flush_all(heap, per_cpu_ptr(heap->caches, cpu), false) : 0;
+	return heap->caches ? flush_all(heap, per_cpu_ptr(heap->caches, cpu)) : 0;
 }
 
 /**
  * span_cache_age() - drain the caches that were not used since this was called last
  * @heap: the heap
  *
- * A CPU is interrupted once for that, and not again until it has parked something.
+ * No CPU is interrupted but for that.
  *
  * Context: as span_cache_drain(). One at a time for each heap.
  * Return: true if a cache is not empty.
@@ -247,8 +358,9 @@ bool span_cache_age(struct span_heap *heap)
 	bool any = false;
 	int cpu;
 
-	if (!heap->caches)
+	if (!heap->caches || READ_ONCE(heap->damaged))
 		return false;
+	mutex_lock(&heap->cache_drain);
 	for_each_possible_cpu(cpu) {
 		struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
 		u64 used = READ_ONCE(cache->allocs) + READ_ONCE(cache->frees);
@@ -258,6 +370,7 @@ bool span_cache_age(struct span_heap *heap)
 		cache->seen = used;
 		any |= READ_ONCE(cache->nspans);
 	}
+	mutex_unlock(&heap->cache_drain);
 	return any;
 }
 

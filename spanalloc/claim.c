@@ -555,7 +555,9 @@ static noinline struct span *alloc_from_tree(struct span_heap *heap,
 	span_spares_drop(&claim.spares);
 	if (!err)
 		return claim.span;
-	if (err == -ENOMEM && !may_sleep(&claim))
+	/* What other CPUs have parked could be had by who may wait for them. */
+	if (!may_sleep(&claim) && (err == -ENOMEM || ((err == -EDQUOT || err == -ENOSPC) &&
+						      span_cache_npages(heap))))
 		err = -EAGAIN;
 out_failed:
 	count_failure(heap, err);

@@ -23,8 +23,8 @@
  * Locking: one spinlock for each heap, taken with interrupts off, so that
  * GFP_ATOMIC allocation and freeing are legal in hard interrupts, never in NMI.
  * On PREEMPT_RT a spinlock sleeps: there, task context only. Nothing is held
- * while it is taken but the lock of a per-CPU cache, if that is emptied (cache.c), and
- * what the callers hold: mmap_lock, then the lock of an open file, then this one.
+ * while it is taken but the mutex of who drains caches (cache.c), and what the callers
+ * hold: mmap_lock, then the lock of an open file, then these.
  *
  * Complexity: allocating and freeing a span among F free ones is O(log F), plus
  * one step for each granule it touches, plus zeroing where that is asked for; with
@@ -133,6 +133,7 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	heap->backing = backing;
 	heap->backing_priv = backing_priv;
 	spin_lock_init(&heap->lock);
+	mutex_init(&heap->cache_drain);
 	span_treap_init(&heap->treap);
 	heap->arenas.shift = ilog2(attr->arena_pages);
 	heap->arenas.granule_order = attr->granule_order;

@@ -9,6 +9,7 @@
 #include <linux/atomic.h>
 #include <linux/cache.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/prandom.h>
 #include <linux/spanalloc.h>
 #include <linux/spinlock.h>
@@ -91,6 +92,8 @@ struct span_keeper_ops {
  *          is what cached allocation and freeing and lookups read: seldom changed, and in a
  *          cache line that nobody writes who takes @lock
  * @cache_pages: pages that each CPU may park in its cache (invariant after create)
+ * @cache_drain: held by who drains caches, and has spans in hand that are in none and not in
+ *               the tree. In reclaim, it is only tried
  * @mark: what its spans are marked with. 65535 heaps later there is another one with the same:
  *        it tells a stranger at first sight, and most probably (invariant after create)
  * @caches_watched: the scavenger looks at the caches, or need not: no cache has been filled
@@ -124,6 +127,7 @@ struct span_keeper_ops {
  *           whether its sums mean anything
  * @forgotten: what free pages contain is not the heap's to change any more
  * @caches_look: when the scavenger looks at the caches next
+ * @caches_recheck: it looks once more though they were all empty
  * @stat: operation counts for the snapshot; only the counts in it are used
  */
 struct span_heap {
@@ -148,6 +152,7 @@ struct span_heap {
 	struct span_cache __percpu *caches ____cacheline_aligned_in_smp;
 	unsigned long cache_pages;
 	u16 mark;
+	struct mutex cache_drain;	/* held by who drains caches */
 	bool caches_watched;
 	bool damaged;
 	struct span_arenas arenas;
@@ -174,6 +179,7 @@ struct span_heap {
 	u64 changes;
 	bool forgotten;
 	u64 caches_look;
+	bool caches_recheck;
 	struct spanalloc_stats stat;
 };
 

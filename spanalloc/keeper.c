@@ -134,6 +134,8 @@ static unsigned long keeper_count(struct shrinker *shrinker, struct shrink_contr
 	unsigned long npages = READ_ONCE(keeper->heap->idle_told) <<
 			       keeper->heap->granule_order;
 
+	if (READ_ONCE(keeper->heap->damaged))
+		return SHRINK_EMPTY;
 	/* What is parked keeps granules from being idle. */
 	npages += span_cache_npages(keeper->heap);
 	return npages ? : SHRINK_EMPTY;
@@ -284,8 +286,8 @@ int span_keeper_init(void)
 	if (!keeper_queue)
 		return -ENOMEM;
 	/*
-	 * Of the states that end when the CPU is dead. Who was about to park something there
-	 * when he was moved away may do so after that: the scavenger looks there, too.
+	 * Of the states that end when the CPU is dead, and nobody can be at work on its cache
+	 * any more. Between that and this, drains pass it over.
 	 */
 	state = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN, "mm/spanalloc:dead", NULL,
 					keeper_cpu_dead);

@@ -131,8 +131,8 @@ static bool tends(const struct span_heap *heap)
 /* Are there spans in per-CPU caches that somebody should look at? */
 static bool parks(const struct span_heap *heap)
 {
-	return READ_ONCE(heap->caches_watched) && heap->caches && !heap->damaged &&
-	       heap->policy.retain_percent >= 0;
+	return (READ_ONCE(heap->caches_watched) || heap->caches_recheck) && heap->caches &&
+	       !heap->damaged && heap->policy.retain_percent >= 0;
 }
 
 /*
@@ -326,25 +326,32 @@ void span_scavenger_watch_caches(struct span_heap *heap)
 }
 
 /*
- * Look at the per-CPU caches if it is time. Whoever parks a span in a cache after that was
- * looked at sees that nobody watches, and says so.
+ * Look at the per-CPU caches if it is time. Whoever parks a span after that sees that nobody
+ * watches, and says so; but without a barrier on his side he may see it too late, and what
+ * he has parked is not yet seen here. So there is one more look before nobody looks at all.
  */
 static void look_at_caches(struct span_heap *heap)
 {
 	u64 now = heap->keeper->now(heap->keeper_priv);
 	unsigned long irqflags;
-	bool look;
+	bool look, again, any;
 
 	spin_lock_irqsave(&heap->lock, irqflags);
 	look = parks(heap) && now >= heap->caches_look;
-	if (look)
+	again = READ_ONCE(heap->caches_watched);
+	if (look) {
 		heap->caches_look = now + CACHES_LOOK_NS;
+		WRITE_ONCE(heap->caches_watched, false);
+	}
 	spin_unlock_irqrestore(&heap->lock, irqflags);
 	if (!look)
 		return;
-	WRITE_ONCE(heap->caches_watched, false);
-	if (span_cache_age(heap))
+	any = span_cache_age(heap);
+	spin_lock_irqsave(&heap->lock, irqflags);
+	if (any)
 		WRITE_ONCE(heap->caches_watched, true);
+	heap->caches_recheck = !any && again;
+	spin_unlock_irqrestore(&heap->lock, irqflags);
 }
 
 /*

@@ -160,6 +160,63 @@ void cache_is_bounded(void)
 	cw_end();
 }
 
+/* Where all is full, what comes goes to the tree, unless it comes again and again. */
+void cache_is_patient(void)
+{
+	struct span *full[8], *span[5];
+	unsigned int i;
+
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	for (i = 0; i < 8; i++)
+		full[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
+	for (i = 0; i < 5; i++)
+		span[i] = hw_request(3, 4, 0, GFP_KERNEL, 0);
+	for (i = 0; i < 8; i++)
+		cw_put(full[i]);
+	EXPECT_EQ(cw_stats().cached_spans, 8);
+	for (i = 0; i < 3; i++)
+		cw_put(span[i]);
+	EXPECT_EQ(cw_stats().cached_spans, 8);
+	EXPECT_EQ(cw_stats().cache_flushes, 0);
+	cw_put(span[3]);
+	EXPECT_EQ(cw_stats().cached_spans, 1);
+	EXPECT_EQ(cw_stats().cached_pages, 3);
+	cw_put(span[4]);
+	EXPECT_EQ(cw_stats().cached_spans, 2);
+	cw_end();
+}
+
+/* A heap with much in use parks more; one that had much in use does so no longer. */
+void cache_grows_with_the_heap(void)
+{
+	struct geometry geometry = cw_geometry;
+	struct span *big[40], *span[16];
+	unsigned int i, round;
+
+	geometry.limit = 30000;
+	REQUIRE(hw_create(&geometry), "heap");
+	for (i = 0; i < 40; i++)
+		big[i] = cw_get(520);
+	for (round = 0; round < 2; round++) {
+		/* The first flush finds out. */
+		for (i = 0; i < 16; i++)
+			span[i] = hw_request(16, 16, 0, GFP_KERNEL, 0);
+		for (i = 0; i < 16; i++)
+			cw_put(span[i]);
+		for (i = 0; i < 16; i++)
+			span[i] = hw_request(12, 16, 0, GFP_KERNEL, 0);
+		for (i = 0; i < 16; i++)
+			cw_put(span[i]);
+		EXPECT((cw_stats().cached_pages > CW_CACHE_PAGES) == !round,
+		       "round %u: %llu pages", round, cw_stats().cached_pages);
+		EXPECT(cw_stats().cached_pages <= 40 * 520 / 32 / SHIM_CPUS, "%llu pages",
+		       cw_stats().cached_pages);
+		for (i = 0; !round && i < 40; i++)
+			cw_put(big[i]);
+	}
+	cw_end();
+}
+
 /* A shelf for long spans belongs to one length, until another was freed twice in a row. */
 void cache_long_spans_share(void)
 {
@@ -168,28 +225,28 @@ void cache_long_spans_share(void)
 
 	geometry.cache = 600;
 	REQUIRE(hw_create(&geometry), "heap");
-	span = cw_get_at(0, 20);
-	other = cw_get_at(20, 29);
+	span = cw_get_at(0, 100);
+	other = cw_get_at(100, 109);
 	cw_put(span);
-	EXPECT_EQ(cw_get(20), span);
+	EXPECT_EQ(cw_get(100), span);
 	cw_put(span);
 	cw_put(other);
-	EXPECT_EQ(cw_stats().cached_pages, 20);
-	EXPECT_EQ(cw_get(20), span);
-	other = cw_get_at(20, 29);
+	EXPECT_EQ(cw_stats().cached_pages, 100);
+	EXPECT_EQ(cw_get(100), span);
+	other = cw_get_at(100, 109);
 	/* Its own length came between. */
 	cw_put(span);
 	cw_put(other);
-	EXPECT_EQ(cw_stats().cached_pages, 20);
-	other = cw_get_at(20, 29);
+	EXPECT_EQ(cw_stats().cached_pages, 100);
+	other = cw_get_at(100, 109);
 	cw_put(other);
-	EXPECT_EQ(cw_stats().cached_pages, 29);
+	EXPECT_EQ(cw_stats().cached_pages, 109);
 	EXPECT_EQ(cw_stats().cached_spans, 1);
-	EXPECT_EQ(cw_get(29), other);
+	EXPECT_EQ(cw_get(109), other);
 	/* An empty shelf is anybody's. */
-	span = cw_get_at(0, 20);
+	span = cw_get_at(0, 100);
 	cw_put(span);
-	EXPECT_EQ(cw_get(20), span);
+	EXPECT_EQ(cw_get(100), span);
 	cw_put(span);
 	cw_put(other);
 	/* Longer than any shelf is for. */

@@ -46,8 +46,9 @@ void cache_drains_before_failing(void)
 	span[0] = hw_request(4, 0, 0, GFP_ATOMIC, 0);
 	EXPECT_EQ(span[0]->node.base, 0);
 	EXPECT_EQ(cw_stats().cached_pages, 48);
-	EXPECT_EQ(PTR_ERR(hw_request(16, 0, 0, GFP_ATOMIC, 0)), -EDQUOT);
+	EXPECT_EQ(PTR_ERR(hw_request(16, 0, 0, GFP_ATOMIC, 0)), -EAGAIN);
 	EXPECT_EQ(cw_stats().cached_pages, 48);
+	EXPECT_EQ(cw_stats().fails_again, 1);
 	cw_put(span[0]);
 	span_cache_drain(hw.heap);
 	/* Nor does the last failure have to be of address space. */
@@ -64,11 +65,6 @@ void cache_drains_before_failing(void)
 	cw_end();
 }
 
-static void lock_heap(int cpu)
-{
-	spin_lock(&hw.heap->lock);
-}
-
 void cache_drains_on_demand(void)
 {
 	REQUIRE(hw_create(&cw_geometry), "heap");
@@ -83,10 +79,12 @@ void cache_drains_on_demand(void)
 	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 8), 8);
 	/* Who may not wait finds the heap locked. */
 	cw_put(cw_get(8));
-	shim_call_hook = lock_heap;
+	spin_lock(&hw.heap->lock);
 	EXPECT_EQ(span_cache_try_drain(hw.heap), 0);
-	shim_call_hook = NULL;
 	spin_unlock(&hw.heap->lock);
+	mutex_lock(&hw.heap->cache_drain);
+	EXPECT_EQ(span_cache_try_drain(hw.heap), 0);
+	mutex_unlock(&hw.heap->cache_drain);
 	EXPECT_EQ(cw_stats().cached_pages, 8);
 	EXPECT_EQ(span_cache_try_drain(hw.heap), 8);
 	/* One CPU alone. */
@@ -158,11 +156,54 @@ void cache_in_use(void)
 	shim_cpu = 0;
 	ncalls = 0;
 	shim_call_hook = get_done;
+	EXPECT_EQ(span_cache_try_drain(hw.heap), 0);
+	EXPECT_EQ(ncalls, 1);
 	EXPECT_EQ(span_cache_drain(hw.heap), 4);
 	shim_call_hook = NULL;
 	EXPECT_EQ(ncalls, 3);
 	cw_put(span[1]);
 	cw_put(span[2]);
+	cw_end();
+}
+
+/* What is in use when an interrupt comes, and how often that was. */
+static struct span *between;
+static unsigned int ninterrupts;
+
+static void use_in_interrupt(void)
+{
+	struct span *span = hw_request(3, 0, 0, GFP_ATOMIC, 0);
+
+	/* It may have to wait for address space. */
+	if (PTR_ERR(span) == -EAGAIN)
+		return;
+	EXPECT(!IS_ERR(span) && span != between, "in an interrupt");
+	cw_put(span);
+	span_cache_drain_own(hw.heap);
+	ninterrupts++;
+}
+
+/* Interrupts come while shelves are filled and flushed. */
+void cache_interrupted(void)
+{
+	struct span *span[12];
+	unsigned int i, round;
+
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	ninterrupts = 0;
+	shim_irq_hook = use_in_interrupt;
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 12; i++) {
+			span[i] = cw_get(8 - round % 6);
+			between = span[i];
+		}
+		between = NULL;
+		for (i = 0; i < 12; i++)
+			cw_put(span[i]);
+		EXPECT(cw_sound(0), "round %u", round);
+	}
+	shim_irq_hook = NULL;
+	EXPECT(ninterrupts > 20, "%u interrupts", ninterrupts);
 	cw_end();
 }
 
@@ -202,6 +243,37 @@ void cache_ages(void)
 	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
 	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
 	EXPECT_EQ(cw_stats().cached_pages, 0);
+	cw_end();
+}
+
+/*
+ * Who parks something while the scavenger goes to rest may still see that it looks: what he
+ * parked is found though nobody was told.
+ */
+void cache_parked_unheard(void)
+{
+	struct geometry geometry = cw_geometry;
+	struct span *late;
+	unsigned int looks;
+
+	geometry.retain = 0;
+	geometry.keeper = true;
+	REQUIRE(hw_create(&geometry), "heap");
+	late = cw_get_at(0, 8);
+	cw_put(cw_get_at(8, 8));
+	/* Until the caches are found empty. */
+	for (looks = 0; hw.heap->caches_watched && looks < 10; looks++)
+		fake_keeper_run(&hw.keeper, hw.keeper.now + 2 * (u64)NSEC_PER_SEC);
+	EXPECT(!hw.heap->caches_watched, "it looks for ever");
+	EXPECT(hw.keeper.pending, "it rests already");
+	hw.heap->caches_watched = true;
+	cw_put(late);
+	hw.heap->caches_watched = false;
+	EXPECT_EQ(cw_stats().cached_pages, 8);
+	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	EXPECT_EQ(hw.heap->backed_granules, 0);
+	EXPECT(!hw.keeper.pending, "it does not rest");
 	cw_end();
 }
 

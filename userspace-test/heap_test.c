@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	145
+#define NCASES	149
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -53,13 +53,17 @@ static const struct ktap_case cases[] = {
 	{ "a cache is refilled from what is backed, in several places", cache_refills_from_holes },
 	{ "a full shelf gives the older half back", cache_full_shelf_flushes_half },
 	{ "no CPU parks more than it may", cache_is_bounded },
+	{ "a full cache is patient", cache_is_patient },
+	{ "a large heap parks more in its caches", cache_grows_with_the_heap },
 	{ "long spans share shelves", cache_long_spans_share },
 	{ "caches are drained before an allocation fails", cache_drains_before_failing },
 	{ "caches are drained on demand", cache_drains_on_demand },
 	{ "caches of dead CPUs are drained", cache_of_a_dead_cpu },
 	{ "a cache that is in use is left alone", cache_in_use },
+	{ "caches at work, and interrupted", cache_interrupted },
 	{ "no two heaps have one mark", cache_tells_heaps_apart },
 	{ "caches that nobody uses are drained, and then nobody looks", cache_ages },
+	{ "what is parked unheard is found", cache_parked_unheard },
 	{ "caches are looked at in time, whatever the window", cache_ages_in_a_long_window },
 	{ "what comes from a cache is zeroed if it is not zero", cache_zeroes_what_is_dirty },
 	{ "what comes from a cache is contiguous if it has to be", cache_contiguous_only_if_it_is },

@@ -99,11 +99,22 @@ static void work_split(struct worker *w)
 	w->n++;
 }
 
+/* An interrupt, while this thread is at work on a cache: a pair of its own. */
+static void pair_in_interrupt(void)
+{
+	const struct span_request request = { .npages = 2, .gfp = GFP_ATOMIC };
+	struct span *span = span_heap_alloc(hw.heap, &request);
+
+	if (!IS_ERR(span))
+		span_heap_free(hw.heap, span);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t i;
 
+	shim_irq_hook = pair_in_interrupt;
 	/* Two on each of two CPUs, where caches meet. */
 	shim_cpu = (w - workers) % 2;
 	for (i = 0; i < opt_ops && !w->bad; i++) {
@@ -121,6 +132,7 @@ static void *work(void *arg)
 	}
 	while (w->n)
 		work_free(w);
+	shim_irq_hook = NULL;
 	return NULL;
 }
 

@@ -80,7 +80,7 @@ MUTANTS = [
 	 'min(arenas->narenas << arenas->shift, heap->max_pages)',
 	 'arenas->narenas << arenas->shift'),
 	('growth ignores free tail', 'space.c',
-	 'if (last && last->state == SPAN_FREE && !window->boundary)',
+	 'if (last && span_state(last) == SPAN_FREE && !window->boundary)',
 	 'if (0)'),
 	('growth race not noticed', 'space.c',
 	 'if (arenas->narenas != growth->seen)\n'

@@ -383,6 +383,24 @@ void preempt_enable(void)
 		leave_cpu(shim_cpu);
 }
 
+__thread shim_hook_t shim_irq_hook;
+
+void shim_interrupt(void)
+{
+	if (!shim_irq_hook || !preempt_depth || shim_irqs_off)
+		return;
+	shim_irqs_off = true;
+	shim_irq_hook();
+	shim_irqs_off = false;
+}
+
+void *shim_this_cpu(void *p, size_t size)
+{
+	if (!preempt_depth)
+		shim_warn("data of this CPU, which may be another one a moment later");
+	return (char *)p + shim_cpu * size;
+}
+
 int smp_call_function_single(int cpu, smp_call_func_t func, void *info, int wait)
 {
 	int was = shim_cpu;

@@ -75,6 +75,12 @@ unsigned long shim_nlocks(void);
  */
 extern void (*shim_alloc_hook)(void);
 extern void (*shim_resched_hook)(void);
+/*
+ * What an interrupt does that comes as soon as a lock is let go of, with preemption off; of
+ * this thread alone.
+ */
+typedef void (*shim_hook_t)(void);
+extern __thread shim_hook_t shim_irq_hook;
 void shim_resched(void);
 
 /* Answer of totalram_pages(). */

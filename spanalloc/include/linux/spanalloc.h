@@ -71,8 +71,9 @@ struct span_heap;
  *           SPANALLOC_ZERO need not; of no effect with @wipe or @poison
  * @cache_pages: small spans that are freed are parked for their CPU, so that allocations of
  *               the same length get them without a look at the heap, up to so many pages for
- *               each CPU; SPANALLOC_CACHE_DEFAULT suits most. 0: none, and placement is exact
- *               first fit. There are none either with @account, @wipe or @poison
+ *               each CPU, or a 32nd of the pages in use for all CPUs, whichever is more;
+ *               SPANALLOC_CACHE_DEFAULT suits most. 0: none, and placement is exact first fit.
+ *               There are none either with @account, @wipe or @poison, nor on PREEMPT_RT
  * @tree_seed: seed of the tree's priorities, for tests; 0 draws a random one
  */
 struct spanalloc_attr {

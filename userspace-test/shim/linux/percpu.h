@@ -16,10 +16,11 @@ extern __thread int shim_cpu;
 #define free_percpu(p)		kfree(p)
 #define per_cpu_ptr(p, cpu)	(&(p)[cpu])
 #define raw_cpu_ptr(p)		(&(p)[shim_cpu])
-#define this_cpu_ptr(p)		raw_cpu_ptr(p)
+#define this_cpu_ptr(p)		((__typeof__(p))shim_this_cpu(p, sizeof(*(p))))
 #define num_possible_cpus()	SHIM_CPUS
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < SHIM_CPUS; (cpu)++)
 
 void *shim_percpu_new(size_t size, size_t align);
+void *shim_this_cpu(void *p, size_t size);
 
 #endif /* _SHIM_LINUX_PERCPU_H */

@@ -57,12 +57,17 @@ bool shim_lock_held(const spinlock_t *lock);
  * that they are off.
  */
 extern __thread bool shim_irqs_off;
+void shim_interrupt(void);
 #define irqs_disabled()	shim_irqs_off
 #define SHIM_IRQ_FLAGS	0x5ea1UL
 #define spin_lock_irqsave(lock, flags) \
 	do { spin_lock(lock); (flags) = SHIM_IRQ_FLAGS; } while (0)
 #define spin_unlock_irqrestore(lock, flags) \
-	do { WARN_ON((flags) != SHIM_IRQ_FLAGS); spin_unlock(lock); } while (0)
+	do { \
+		WARN_ON((flags) != SHIM_IRQ_FLAGS); \
+		spin_unlock(lock); \
+		shim_interrupt(); \
+	} while (0)
 #define spin_trylock_irqsave(lock, flags) \
 	({ (flags) = SHIM_IRQ_FLAGS; spin_trylock(lock); })
 #define spin_lock_irq(lock)		spin_lock(lock)
