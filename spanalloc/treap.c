@@ -132,6 +132,7 @@ static const struct rb_augment_callbacks augment = {
 	.rotate = augment_rotate,
 };
 
+#ifndef SPAN_TREAP_AS_RBTREE
 /*
  * Rotate @rb above its parent:
  *
@@ -161,6 +162,46 @@ static void rotate_up(struct span_treap *treap, struct rb_node *rb)
 	__rb_change_child(parent, rb, grand, &treap->root);
 	augment.rotate(parent, rb);
 }
+
+/* Bring a node that has just been linked to where its priority belongs. */
+static void balance(struct span_treap *treap, struct span_treap_node *node)
+{
+	struct rb_node *rb = &node->rb, *parent;
+
+	rb_set_parent_color(rb, rb_parent(rb), RB_BLACK);
+	while ((parent = rb_parent(rb)) && node_of(parent)->prio < node->prio)
+		rotate_up(treap, rb);
+}
+
+static void take_out(struct span_treap *treap, struct span_treap_node *node)
+{
+	struct rb_node *rb = &node->rb, *parent, *child;
+
+	while (rb->rb_left && rb->rb_right) {
+		if (left_of(node)->prio > right_of(node)->prio)
+			rotate_up(treap, rb->rb_left);
+		else
+			rotate_up(treap, rb->rb_right);
+	}
+	child = rb->rb_left ? : rb->rb_right;
+	parent = rb_parent(rb);
+	__rb_change_child(rb, child, parent, &treap->root);
+	if (child)
+		rb_set_parent_color(child, parent, RB_BLACK);
+	augment.propagate(parent, NULL);
+}
+#else
+/* The same tree, balanced as the kernel's others are: to compare with (kunit/bench). */
+static void balance(struct span_treap *treap, struct span_treap_node *node)
+{
+	rb_insert_augmented(&node->rb, &treap->root, &augment);
+}
+
+static void take_out(struct span_treap *treap, struct span_treap_node *node)
+{
+	rb_erase_augmented(&node->rb, &treap->root, &augment);
+}
+#endif
 
 /**
  * span_treap_init() - make an empty tree
@@ -198,13 +239,10 @@ void span_treap_insert(struct span_treap *treap, struct span_treap_node *node,
 			link = &parent->rb_right;
 	}
 	rb_link_node(&node->rb, parent, link);
-	rb_set_parent_color(&node->rb, parent, RB_BLACK);
 	node->prio = prio;
 	compute(node, false);
 	augment.propagate(parent, NULL);
-	while ((parent = rb_parent(&node->rb)) && node_of(parent)->prio < prio)
-		rotate_up(treap, &node->rb);
-
+	balance(treap, node);
 	treap->nspans++;
 	treap->npages += node->npages;
 	treap->nreleased += node->nreleased;
@@ -224,22 +262,8 @@ void span_treap_insert(struct span_treap *treap, struct span_treap_node *node,
  */
 void span_treap_erase(struct span_treap *treap, struct span_treap_node *node)
 {
-	struct rb_node *rb = &node->rb, *parent, *child;
-
-	while (rb->rb_left && rb->rb_right) {
-		if (left_of(node)->prio > right_of(node)->prio)
-			rotate_up(treap, rb->rb_left);
-		else
-			rotate_up(treap, rb->rb_right);
-	}
-	child = rb->rb_left ? : rb->rb_right;
-	parent = rb_parent(rb);
-	__rb_change_child(rb, child, parent, &treap->root);
-	if (child)
-		rb_set_parent_color(child, parent, RB_BLACK);
-	augment.propagate(parent, NULL);
-	RB_CLEAR_NODE(rb);
-
+	take_out(treap, node);
+	RB_CLEAR_NODE(&node->rb);
 	treap->nspans--;
 	treap->npages -= node->npages;
 	treap->nreleased -= node->nreleased;

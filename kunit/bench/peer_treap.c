@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The heap's tree of free spans alone, as a peer; and the same where an allocation takes the
- * free span out of the tree and puts back what is left.
+ * free span out of the tree and puts back what is left. Compiled twice, see peer_treap_rb.c.
  */
 
 #include <linux/prandom.h>
@@ -9,6 +9,12 @@
 
 #include "peers.h"
 #include "../../spanalloc/treap.h"
+
+#ifndef BENCH_TREE
+#define BENCH_TREE		bench_treap
+#define BENCH_TREE_NAME		"treap"
+#define BENCH_TREE_REINSERT	bench_treap_reinsert
+#endif
 
 struct treap_peer {
 	struct span_treap treap;
@@ -94,6 +100,7 @@ static bool treap_alloc(void *state, struct bench_span *span, unsigned long npag
 	return true;
 }
 
+#ifdef BENCH_TREE_REINSERT
 static bool treap_alloc_reinsert(void *state, struct bench_span *span, unsigned long npages)
 {
 	struct treap_peer *peer = state;
@@ -113,6 +120,28 @@ static bool treap_alloc_reinsert(void *state, struct bench_span *span, unsigned 
 	span_treap_insert(&peer->treap, node, prandom_u32_state(&peer->rnd));
 	return true;
 }
+#endif
+
+/* The free spans below and above a page that is in none, in one descent. */
+static void find_neighbours(const struct treap_peer *peer, unsigned long page,
+			    struct span_treap_node **below, struct span_treap_node **above)
+{
+	const struct rb_node *rb = peer->treap.root.rb_node;
+
+	*below = NULL;
+	*above = NULL;
+	while (rb) {
+		struct span_treap_node *node = rb_entry(rb, struct span_treap_node, rb);
+
+		if (page < node->base) {
+			*above = node;
+			rb = rb->rb_left;
+		} else {
+			*below = node;
+			rb = rb->rb_right;
+		}
+	}
+}
 
 static void treap_free(void *state, struct bench_span *span)
 {
@@ -120,9 +149,7 @@ static void treap_free(void *state, struct bench_span *span)
 	struct span_treap_node *below, *above;
 	struct extent whole = { span->base, span->npages };
 
-	below = span_treap_last_below(&peer->treap, span->base, SPAN_FILTER_ALL);
-	above = below ? span_treap_next(below, SPAN_FILTER_ALL) :
-			span_treap_start(&peer->treap, SPAN_FILTER_ALL);
+	find_neighbours(peer, span->base, &below, &above);
 	if (below && below->base + below->npages != span->base)
 		below = NULL;
 	if (above && above->base != span->base + span->npages)
@@ -143,8 +170,8 @@ static void treap_free(void *state, struct bench_span *span)
 	}
 }
 
-const struct bench_peer bench_treap = {
-	.name = "treap",
+const struct bench_peer BENCH_TREE = {
+	.name = BENCH_TREE_NAME,
 	.lowest = true,
 	.create = treap_create,
 	.destroy = treap_destroy,
@@ -152,7 +179,8 @@ const struct bench_peer bench_treap = {
 	.free = treap_free,
 };
 
-const struct bench_peer bench_treap_reinsert = {
+#ifdef BENCH_TREE_REINSERT
+const struct bench_peer BENCH_TREE_REINSERT = {
 	.name = "treap-reinsert",
 	.lowest = true,
 	.create = treap_create,
@@ -160,3 +188,4 @@ const struct bench_peer bench_treap_reinsert = {
 	.alloc = treap_alloc_reinsert,
 	.free = treap_free,
 };
+#endif

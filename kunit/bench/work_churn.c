@@ -16,8 +16,8 @@
 #define CHURN_PAIRS	1000
 
 static const struct bench_peer *const churn_peers[] = {
-	&bench_null, &bench_treap, &bench_treap_reinsert, &bench_rb, &bench_drm, &bench_maple,
-	&bench_iova, &bench_genpool, &bench_heap, &bench_heap_cached, NULL
+	&bench_null, &bench_treap, &bench_treap_reinsert, &bench_treap_rb, &bench_rb, &bench_drm,
+	&bench_maple, &bench_iova, &bench_genpool, &bench_heap, &bench_heap_cached, NULL
 };
 
 /* At this many spans and more, the guest has memory for no others. */

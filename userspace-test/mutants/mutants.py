@@ -10,15 +10,15 @@ MUTANTS = [
 	 ''),
 	('insert does not propagate', 'treap.c',
 	 '\taugment.propagate(parent, NULL);\n'
-	 '\twhile ((parent',
-	 '\twhile ((parent'),
+	 '\tbalance(',
+	 '\tbalance('),
 	('erase rotates wrong child', 'treap.c',
 	 'if (left_of(node)->prio > right_of(node)->prio)',
 	 'if (left_of(node)->prio < right_of(node)->prio)'),
 	('erase does not propagate', 'treap.c',
 	 '\taugment.propagate(parent, NULL);\n'
-	 '\tRB_CLEAR_NODE(rb);',
-	 '\tRB_CLEAR_NODE(rb);'),
+	 '}\n#else',
+	 '}\n#else'),
 	('mutate does not propagate', 'treap.c',
 	 '\taugment.propagate(&node->rb, NULL);\n'
 	 '}',

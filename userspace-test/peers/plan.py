@@ -25,9 +25,9 @@ def cached(name):
 
 INDEX = ["null", "treap", "rb-vmalloc", "drm_mm", "maple", "iova", "genalloc", "heap"]
 INDEX += cached("heap-cached")
-CARVE = ["null", "treap", "treap-reinsert", "rb-vmalloc", "rb-reinsert", "drm_mm", "maple",
-         "iova", "genalloc"]
-CHURN = ["null", "treap", "treap-reinsert", "rb-vmalloc", "drm_mm", "maple", "heap"]
+CARVE = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "rb-reinsert", "drm_mm",
+         "maple", "iova", "genalloc"]
+CHURN = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "drm_mm", "maple", "heap"]
 CHURN += cached("heap-cached")
 # They take time in proportion to the spans.
 CHURN_LINEAR = ["iova", "genalloc"]
@@ -40,7 +40,7 @@ METADATA = ["null", "heap", "drm_mm", "maple", "iova"]
 LATENCY = ["keeps", "gives"]
 
 # These give the lowest address that fits, so that they have to agree.
-LOWEST = ["treap", "treap-reinsert", "rb-vmalloc", "rb-reinsert", "drm_mm", "maple", "genalloc",
+LOWEST = ["treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "rb-reinsert", "drm_mm", "maple", "genalloc",
           "heap", "spanalloc"]
 
 # Pages of the largest block that the kernel gives.
