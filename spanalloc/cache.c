@@ -20,16 +20,17 @@
  * - An allocation that finds its shelf empty carves a batch (batch.c) from memory that is
  *   backed already, takes one span of it, and parks the rest. Long spans come one by one.
  * - A free that finds its shelf full gives the older half of it back to the tree, in the
- *   order of addresses. If the CPU has parked as many pages as it may, whole shelves go,
- *   in turn.
+ *   order of addresses. If the CPU has parked as many pages as it may, what comes goes to the
+ *   tree, too; but where that was so a few times with one length, whole shelves make room for
+ *   it, in turn.
  *
  * To the heap's counters and to the scavenger, a parked span is in use: its granules are not
- * idle. How many pages that may be is bounded for each CPU, and that they are not parked for
- * ever is seen to:
+ * idle. How many pages that may be is bounded for each CPU (span_cache_adjust()), and that
+ * they are not parked for ever is seen to:
  *
  * - the scavenger looks at the caches each CACHES_LOOK_NS, and drains those of CPUs that
  *   have not used theirs since. It need not look while all are empty: the first span that is
- *   parked after that wakes it;
+ *   parked after that wakes it (look_at_caches() in scavenger.c);
  * - an allocation that would fail drains all caches first, if it may sleep, or else that of
  *   its CPU, and tries once more;
  * - so do reclaim, trim, and the end of the heap; and a CPU that goes away takes nothing with
