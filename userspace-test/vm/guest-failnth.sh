@@ -85,7 +85,8 @@ esac
 # shellcheck disable=SC2086
 case ${pattern:-inject_} in
 inject_*)
-	insmod "$MODULE" || fail "insmod refused"
+	# What is parked, and whether it still is, makes an operation need one allocation less.
+	insmod "$MODULE" cache_pages=0 || fail "insmod refused"
 	run fail_nth $pattern
 	rmmod spanalloc || fail "rmmod refused"
 	;;
