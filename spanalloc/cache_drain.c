@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
+#include <linux/seqlock.h>
 #include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -120,9 +121,16 @@ void span_cache_destroy(struct span_heap *heap)
 	heap->caches = NULL;
 }
 
+/* What is in nobody's cache and not in the tree. */
+static void note_handed(struct span_heap *heap, unsigned int nspans, unsigned long npages)
+{
+	WRITE_ONCE(heap->handed_spans, nspans);
+	WRITE_ONCE(heap->handed_pages, npages);
+}
+
 /*
- * Give spans back to the tree; @cache: whose they were, if we are at work on it. Returns false
- * if the heap is damaged, and keeps its spans.
+ * Give spans back to the tree; @cache: whose they are, if we are at work on it; or else they
+ * were handed over. Returns false if the heap is damaged, and keeps its spans.
  */
 static bool give_back(struct span_heap *heap, struct span_cache *cache, struct span **span,
 		      unsigned int n)
@@ -139,6 +147,8 @@ static bool give_back(struct span_heap *heap, struct span_cache *cache, struct s
 		span_batch_release(heap, span, n, &unused);
 		if (cache)
 			span_cache_adjust(heap, cache);
+		else
+			note_handed(heap, 0, 0);
 	}
 	span_heap_unlock(heap, irqflags);
 	span_delete_many(unused.n, unused.span);
@@ -214,7 +224,11 @@ static void hand_over(void *arg)
 		handover->npages = shelf->npages;
 		handover->n = shelf->n;
 		memcpy(handover->span, shelf->span, shelf->n * sizeof(shelf->span[0]));
+		/* To the statistics, a span is in one of both at any time. */
+		write_seqcount_begin(&handover->heap->handover);
+		note_handed(handover->heap, shelf->n, shelf->n * shelf->npages);
 		forget(cache, shelf, shelf->n);
+		write_seqcount_end(&handover->heap->handover);
 		break;
 	}
 	span_cache_leave(cache);
@@ -255,17 +269,6 @@ static unsigned long drain_all(struct span_heap *heap, bool try)
 	return done;
 }
 
-/* Has anybody the heap's lock? */
-static bool is_locked(struct span_heap *heap)
-{
-	unsigned long irqflags;
-
-	if (!spin_trylock_irqsave(&heap->lock, irqflags))
-		return true;
-	spin_unlock_irqrestore(&heap->lock, irqflags);
-	return false;
-}
-
 /**
  * span_cache_drain() - give back to the tree what all CPUs have parked
  * @heap: the heap
@@ -291,8 +294,8 @@ unsigned long span_cache_drain(struct span_heap *heap)
  * span_cache_try_drain() - the same, for those who are not to wait
  * @heap: the heap
  *
- * Does nothing if somebody drains or has the heap's lock. It can still be taken by others
- * before a shelf goes to the tree.
+ * Does nothing if somebody drains, and leaves out a CPU that is at work. What has been handed
+ * over waits for the heap's lock, which nobody holds for long or while he asks for memory.
  *
  * Context: a task that may sleep; without the heap's lock. From inside any allocation of
  * memory that may sleep.
@@ -302,8 +305,7 @@ unsigned long span_cache_try_drain(struct span_heap *heap)
 {
 	unsigned long done;
 
-	if (!heap->caches || READ_ONCE(heap->damaged) || is_locked(heap) ||
-	    !mutex_trylock(&heap->cache_drain))
+	if (!heap->caches || READ_ONCE(heap->damaged) || !mutex_trylock(&heap->cache_drain))
 		return 0;
 	done = drain_all(heap, true);
 	mutex_unlock(&heap->cache_drain);
@@ -374,33 +376,44 @@ bool span_cache_age(struct span_heap *heap)
 	return any;
 }
 
+static void add_sums(struct span_cache_sums *sums, const struct span_cache *cache)
+{
+	sums->npages += READ_ONCE(cache->npages);
+	sums->nspans += READ_ONCE(cache->nspans);
+	sums->allocs += READ_ONCE(cache->allocs);
+	sums->frees += READ_ONCE(cache->frees);
+	sums->refills += READ_ONCE(cache->refills);
+	sums->flushes += READ_ONCE(cache->flushes);
+	sums->zeroed_pages += READ_ONCE(cache->zeroed_pages);
+	sums->zero_saved_pages += READ_ONCE(cache->zero_saved_pages);
+}
+
 /**
  * span_cache_sum() - add up what the caches of all CPUs hold, and have done
  * @heap: the heap
- * @sums: out: the sums. Exact if nobody uses the caches meanwhile; a span that is taken from
- *        one and put into another then can be counted twice, or not at all
+ * @sums: out: the sums. Exact if nobody allocates or frees meanwhile, who drains or not; a span
+ *        that is taken from one cache and put into another then can be counted twice, or not
+ *        at all
  *
- * Context: any but NMI.
+ * Context: any but NMI; the caller holds the heap's lock.
  */
 void span_cache_sum(const struct span_heap *heap, struct span_cache_sums *sums)
 {
+	unsigned int seq;
 	int cpu;
 
 	*sums = (struct span_cache_sums) { };
 	if (!heap->caches)
 		return;
-	for_each_possible_cpu(cpu) {
-		const struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
-
-		sums->npages += READ_ONCE(cache->npages);
-		sums->nspans += READ_ONCE(cache->nspans);
-		sums->allocs += READ_ONCE(cache->allocs);
-		sums->frees += READ_ONCE(cache->frees);
-		sums->refills += READ_ONCE(cache->refills);
-		sums->flushes += READ_ONCE(cache->flushes);
-		sums->zeroed_pages += READ_ONCE(cache->zeroed_pages);
-		sums->zero_saved_pages += READ_ONCE(cache->zero_saved_pages);
-	}
+	do {
+		seq = read_seqcount_begin(&heap->handover);
+		*sums = (struct span_cache_sums) {
+			.nspans = READ_ONCE(heap->handed_spans),
+			.npages = READ_ONCE(heap->handed_pages),
+		};
+		for_each_possible_cpu(cpu)
+			add_sums(sums, per_cpu_ptr(heap->caches, cpu));
+	} while (read_seqcount_retry(&heap->handover, seq));
 }
 
 /**

@@ -134,6 +134,7 @@ struct span_heap *span_heap_create(const struct spanalloc_attr *attr,
 	heap->backing_priv = backing_priv;
 	spin_lock_init(&heap->lock);
 	mutex_init(&heap->cache_drain);
+	seqcount_init(&heap->handover);
 	span_treap_init(&heap->treap);
 	heap->arenas.shift = ilog2(attr->arena_pages);
 	heap->arenas.granule_order = attr->granule_order;

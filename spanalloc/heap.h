@@ -11,6 +11,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/prandom.h>
+#include <linux/seqlock.h>
 #include <linux/spanalloc.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -94,6 +95,10 @@ struct span_keeper_ops {
  * @cache_pages: pages that each CPU may park in its cache (invariant after create)
  * @cache_drain: held by who drains caches, and has spans in hand that are in none and not in
  *               the tree. In reclaim, it is only tried
+ * @handover: counts up when a CPU hands spans over to who drains
+ * @handed_spans: spans that were handed over and are not in the tree; written by one of these,
+ *                or by who holds @cache_drain and @lock
+ * @handed_pages: their pages
  * @mark: what its spans are marked with. 65535 heaps later there is another one with the same:
  *        it tells a stranger at first sight, and most probably (invariant after create)
  * @caches_watched: the scavenger looks at the caches, or need not: no cache has been filled
@@ -153,6 +158,9 @@ struct span_heap {
 	unsigned long cache_pages;
 	u16 mark;
 	struct mutex cache_drain;	/* held by who drains caches */
+	seqcount_t handover;
+	unsigned int handed_spans;
+	unsigned long handed_pages;
 	bool caches_watched;
 	bool damaged;
 	struct span_arenas arenas;

@@ -11,6 +11,9 @@
 
 #include "cache_world.h"
 
+/* How often a CPU was called. */
+static unsigned int ncalls;
+
 /* Eight spans of eight pages, which are all there are, parked on all CPUs. */
 static void park_everywhere(void)
 {
@@ -65,9 +68,25 @@ void cache_drains_before_failing(void)
 	cw_end();
 }
 
+/* What is on its way to the tree is nobody's, either. */
+static void look_in_between(int cpu)
+{
+	EXPECT_EQ(cw_stats().cached_pages, 8);
+	EXPECT_EQ(cw_stats().cached_spans, 1);
+	EXPECT_EQ(cw_stats().in_use_pages, 0);
+	ncalls++;
+}
+
 void cache_drains_on_demand(void)
 {
 	REQUIRE(hw_create(&cw_geometry), "heap");
+	cw_put(cw_get(8));
+	ncalls = 0;
+	shim_called_hook = look_in_between;
+	EXPECT_EQ(span_cache_drain(hw.heap), 8);
+	shim_called_hook = NULL;
+	EXPECT_EQ(ncalls, 1);
+	EXPECT_EQ(cw_stats().cached_pages, 0);
 	cw_put(cw_get(8));
 	EXPECT_EQ(span_heap_release(hw.heap, ~0UL, NULL), 0);
 	EXPECT_EQ(span_heap_scavenge(hw.heap, 0), 0);
@@ -77,11 +96,8 @@ void cache_drains_on_demand(void)
 	EXPECT_EQ(span_scavenger_purge(hw.heap), 8);
 	cw_put(cw_get(8));
 	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 8), 8);
-	/* Who may not wait finds the heap locked. */
+	/* Who may not wait finds somebody draining. */
 	cw_put(cw_get(8));
-	spin_lock(&hw.heap->lock);
-	EXPECT_EQ(span_cache_try_drain(hw.heap), 0);
-	spin_unlock(&hw.heap->lock);
 	mutex_lock(&hw.heap->cache_drain);
 	EXPECT_EQ(span_cache_try_drain(hw.heap), 0);
 	mutex_unlock(&hw.heap->cache_drain);
@@ -122,8 +138,6 @@ void cache_of_a_dead_cpu(void)
 	EXPECT(cw_stats().cached_pages >= 5, "nothing is parked");
 	hw_end();
 }
-
-static unsigned int ncalls;
 
 /* CPU 1 is done when it is asked for the third time. */
 static void get_done(int cpu)

@@ -349,6 +349,7 @@ __thread bool shim_irqs_off;
 __thread int shim_cpu;
 bool shim_cpu_offline[SHIM_CPUS];
 void (*shim_call_hook)(int cpu);
+void (*shim_called_hook)(int cpu);
 
 static __thread unsigned int preempt_depth;
 
@@ -419,6 +420,8 @@ int smp_call_function_single(int cpu, smp_call_func_t func, void *info, int wait
 	shim_irqs_off = false;
 	preempt_enable();
 	shim_cpu = was;
+	if (shim_called_hook)
+		shim_called_hook(cpu);
 	return 0;
 }
 

@@ -10,9 +10,10 @@
 
 typedef void (*smp_call_func_t)(void *info);
 
-/* What tests say of CPUs, and what they do before one is called. */
+/* What tests say of CPUs, and what they do before and after one is called. */
 extern bool shim_cpu_offline[SHIM_CPUS];
 extern void (*shim_call_hook)(int cpu);
+extern void (*shim_called_hook)(int cpu);
 
 int smp_call_function_single(int cpu, smp_call_func_t func, void *info, int wait);
 
