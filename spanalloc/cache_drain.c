@@ -5,6 +5,7 @@
 
 #include <linux/bits.h>
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
@@ -24,7 +25,7 @@
 
 /**
  * span_shelf_label() - say which length a shelf is for
- * @shelf: an empty shelf
+ * @shelf: a shelf that is empty, or of that length already
  * @npages: the length
  * @limit: pages that the whole cache may hold
  *
@@ -62,6 +63,23 @@ static void init_cache(struct span_cache *cache, unsigned long limit)
 	set_limit(cache, limit);
 }
 
+/* Pages that each CPU may park now. The heap's lock is held. */
+static unsigned long limit_of(const struct span_heap *heap)
+{
+	unsigned long share = heap->in_use_pages / SPAN_CACHED_SHARE / num_possible_cpus();
+
+	return min(max(share, heap->cache_pages), LIMIT_MAX);
+}
+
+/* Let a CPU park that much from now on. Small changes do not matter. */
+static void adjust(struct span_cache *cache, unsigned long limit)
+{
+	unsigned long was = cache->limit;
+
+	if (limit > was + was / 4 || limit < was - was / 4)
+		set_limit(cache, limit);
+}
+
 /**
  * span_cache_adjust() - let a CPU park as much as the heap's size allows
  * @heap: the heap
@@ -73,12 +91,7 @@ static void init_cache(struct span_cache *cache, unsigned long limit)
  */
 void span_cache_adjust(const struct span_heap *heap, struct span_cache *cache)
 {
-	unsigned long share = heap->in_use_pages / SPAN_CACHED_SHARE / num_possible_cpus();
-	unsigned long limit = min(max(share, heap->cache_pages), LIMIT_MAX);
-
-	/* Not for every little. */
-	if (limit > cache->limit + cache->limit / 4 || limit < cache->limit - cache->limit / 4)
-		set_limit(cache, limit);
+	adjust(cache, limit_of(heap));
 }
 
 /**
@@ -194,31 +207,39 @@ static unsigned long flush_all(struct span_heap *heap, struct span_cache *cache)
 /**
  * struct handover - what a CPU hands to who drains
  * @heap: the heap
+ * @limit: pages that it may park from now on
  * @busy: the CPU is at work on its cache, and hands nothing over
  * @npages: length of the spans that it hands over
  * @n: how many these are
+ * @next: the first shelf that has not been handed over
  * @span: these spans
  */
 struct handover {
 	struct span_heap *heap;
+	unsigned long limit;
 	bool busy;
 	unsigned long npages;
 	unsigned int n;
+	unsigned int next;
 	struct span *span[SPAN_SHELF_SPANS];
 };
 
-/* Hand a shelf over. This is an interrupt, so it is not for us to give it back to the tree. */
+/*
+ * Hand the next shelf over. This is an interrupt, so it is not for us to give it back to the
+ * tree.
+ */
 static void hand_over(void *arg)
 {
 	struct handover *handover = arg;
 	struct span_cache *cache = span_cache_enter(handover->heap->caches);
-	struct span_shelf *shelf;
 
 	handover->n = 0;
 	handover->busy = !cache;
 	if (!cache)
 		return;
-	for (shelf = cache->shelf; shelf < cache->shelf + SPAN_SHELVES; shelf++) {
+	while (!handover->n && handover->next < SPAN_SHELVES) {
+		struct span_shelf *shelf = &cache->shelf[handover->next++];
+
 		if (!shelf->n)
 			continue;
 		handover->npages = shelf->npages;
@@ -229,43 +250,54 @@ static void hand_over(void *arg)
 		note_handed(handover->heap, shelf->n, shelf->n * shelf->npages);
 		forget(cache, shelf, shelf->n);
 		write_seqcount_end(&handover->heap->handover);
-		break;
 	}
+	adjust(cache, handover->limit);
 	span_cache_leave(cache);
 }
 
 /*
  * Drain the cache of a CPU. It is at work there for moments only, and needs nothing of ours to
  * get on; who only tries does not wait for that. If it is offline, its cache is empty or will
- * be (keeper.c). What it parks meanwhile may stay.
+ * be (keeper.c). What it parks meanwhile may stay: each shelf is handed over once.
  */
-static unsigned long drain_cpu(struct span_heap *heap, int cpu, bool try)
+static unsigned long drain_cpu(struct span_heap *heap, int cpu, unsigned long limit, bool try)
 {
 	const struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
-	struct handover handover = { .heap = heap };
-	unsigned int turns = SPAN_SHELVES;
+	struct handover handover = { .heap = heap, .limit = limit };
 	unsigned long done = 0;
 
-	while (turns && READ_ONCE(cache->nspans) &&
+	while (handover.next < SPAN_SHELVES && READ_ONCE(cache->nspans) &&
 	       !smp_call_function_single(cpu, hand_over, &handover, 1)) {
 		if (handover.busy && try)
 			break;
-		if (!handover.busy)
-			turns--;
-		if (handover.n && give_back(heap, NULL, handover.span, handover.n))
-			done += handover.n * handover.npages;
+		/* An interrupt that waited for the heap's lock to be let go of finds it busy. */
+		if (handover.busy)
+			usleep_range(20, 100);
+		if (handover.n && !give_back(heap, NULL, handover.span, handover.n))
+			break;
+		done += handover.n * handover.npages;
 		cond_resched();
 	}
 	return done;
 }
 
+static unsigned long limit_now(struct span_heap *heap)
+{
+	unsigned long limit, irqflags;
+
+	spin_lock_irqsave(&heap->lock, irqflags);
+	limit = limit_of(heap);
+	spin_unlock_irqrestore(&heap->lock, irqflags);
+	return limit;
+}
+
 static unsigned long drain_all(struct span_heap *heap, bool try)
 {
-	unsigned long done = 0;
+	unsigned long done = 0, limit = limit_now(heap);
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		done += drain_cpu(heap, cpu, try);
+		done += drain_cpu(heap, cpu, limit, try);
 	return done;
 }
 
@@ -273,19 +305,26 @@ static unsigned long drain_all(struct span_heap *heap, bool try)
  * span_cache_drain() - give back to the tree what all CPUs have parked
  * @heap: the heap
  *
- * Waits for who is draining already, and he for no memory.
+ * Waits for who is draining already, and he for no memory. If many wait, one of them drains
+ * for all (as in lru_add_drain_all(), mm/swap.c).
  *
  * Context: a task that may sleep; without the heap's lock.
- * Return: pages that went to the tree.
+ * Return: pages that this call brought to the tree.
  */
 unsigned long span_cache_drain(struct span_heap *heap)
 {
-	unsigned long done;
+	unsigned long done = 0;
+	unsigned int asked;
 
 	if (!heap->caches || READ_ONCE(heap->damaged))
 		return 0;
+	asked = READ_ONCE(heap->cache_drains);
 	mutex_lock(&heap->cache_drain);
-	done = drain_all(heap, false);
+	/* Has another one begun since? He began after what we want had been parked. */
+	if (asked == heap->cache_drains) {
+		WRITE_ONCE(heap->cache_drains, asked + 1);
+		done = drain_all(heap, false);
+	}
 	mutex_unlock(&heap->cache_drain);
 	return done;
 }
@@ -347,7 +386,7 @@ unsigned long span_cache_drain_unused(struct span_heap *heap, int cpu)
 }
 
 /**
- * span_cache_age() - drain the caches that were not used since this was called last
+ * span_cache_age() - drain caches that were not used since this was called last, or hold too much
  * @heap: the heap
  *
  * No CPU is interrupted but for that.
@@ -357,18 +396,21 @@ unsigned long span_cache_drain_unused(struct span_heap *heap, int cpu)
  */
 bool span_cache_age(struct span_heap *heap)
 {
+	unsigned long limit;
 	bool any = false;
 	int cpu;
 
 	if (!heap->caches || READ_ONCE(heap->damaged))
 		return false;
+	limit = limit_now(heap);
 	mutex_lock(&heap->cache_drain);
 	for_each_possible_cpu(cpu) {
 		struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
 		u64 used = READ_ONCE(cache->allocs) + READ_ONCE(cache->frees);
 
-		if (cache->seen == used)
-			drain_cpu(heap, cpu, false);
+		/* Who only takes and parks one span does not see that the heap got smaller. */
+		if (cache->seen == used || READ_ONCE(cache->npages) > 2 * limit)
+			drain_cpu(heap, cpu, limit, false);
 		cache->seen = used;
 		any |= READ_ONCE(cache->nspans);
 	}
@@ -391,9 +433,9 @@ static void add_sums(struct span_cache_sums *sums, const struct span_cache *cach
 /**
  * span_cache_sum() - add up what the caches of all CPUs hold, and have done
  * @heap: the heap
- * @sums: out: the sums. Exact if nobody allocates or frees meanwhile, who drains or not; a span
- *        that is taken from one cache and put into another then can be counted twice, or not
- *        at all
+ * @sums: out: the sums. Exact if nobody allocates or frees meanwhile, though somebody drains; a
+ *        span that is taken from one cache and put into another, or flushed, can be counted
+ *        twice, or not at all
  *
  * Context: any but NMI; the caller holds the heap's lock.
  */
@@ -437,7 +479,7 @@ size_t span_cache_bytes(const struct span_heap *heap)
  */
 unsigned long span_cache_npages(const struct span_heap *heap)
 {
-	unsigned long npages = 0;
+	unsigned long npages = READ_ONCE(heap->handed_pages);
 	int cpu;
 
 	if (heap->caches)

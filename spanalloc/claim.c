@@ -386,25 +386,27 @@ static void abandon(struct claim *claim)
 }
 
 /* Drain the caches; who may not sleep leaves those of other CPUs alone. */
-static bool drain_caches(const struct claim *claim)
+static void drain_caches(const struct claim *claim)
 {
-	return may_sleep(claim) ? span_cache_drain(claim->heap) :
-				  span_cache_drain_own(claim->heap);
+	if (may_sleep(claim))
+		span_cache_drain(claim->heap);
+	else
+		span_cache_drain_own(claim->heap);
 }
 
 /*
  * Drain what holds pages out of the tree, once for each allocation: what costs least first.
- * Returns false if there is nothing left to drain. Where it is address space that is missing,
- * what somebody else drained since it was is worth a search as well.
+ * Returns false if there is nothing left to drain. If the caches are empty, it may have been
+ * somebody else who drained them since nothing was found.
  */
-static bool drain(struct claim *claim, bool space)
+static bool drain(struct claim *claim)
 {
 	struct span_heap *heap = claim->heap;
 
-	if (!claim->flushed) {
+	if (!claim->flushed && heap->caches) {
 		claim->flushed = true;
-		if (drain_caches(claim) || (space && heap->caches))
-			return true;
+		drain_caches(claim);
+		return true;
 	}
 	if (claim->drained || !may_sleep(claim) || !heap->drain)
 		return false;
@@ -428,7 +430,7 @@ static int make_room(struct claim *claim)
 	err = span_space_plan(heap, &claim->window, &growth);
 	if (err) {
 		unlock_claim(claim);
-		if (drain(claim, true))
+		if (drain(claim))
 			err = 0;
 		lock_claim(claim);
 		return err;
@@ -447,7 +449,7 @@ static int make_room(struct claim *claim)
 		err = 0;
 	unlock_claim(claim);
 	span_space_discard(&growth);
-	if (err == -ENOMEM && drain(claim, false))
+	if (err == -ENOMEM && drain(claim))
 		err = 0;
 	lock_claim(claim);
 	return err;
@@ -498,7 +500,7 @@ static int run_claim(struct claim *claim)
 		if (!err)
 			break;
 		abandon(claim);
-		if (err == -ENOMEM && drain(claim, false))
+		if (err == -ENOMEM && drain(claim))
 			continue;
 		/*
 		 * A contiguous run is still to be had where a granule is backed

@@ -48,8 +48,8 @@ struct span_policy {
  * struct span_keeper_ops - what a heap's scavenger needs of its surroundings
  * @now: a clock in ns that never goes back. Called with or without the heap's lock
  * @wake: have span_scavenger_step() called in @delay ns, or sooner if that was agreed
- *        upon before. Called without the heap's lock, though perhaps with that of a
- *        per-CPU cache, wherever the heap's users may free
+ *        upon before. Called without the heap's lock, though perhaps with preemption off,
+ *        wherever the heap's users may free
  * @idle: the heap's idle pages went up by @npages, or down. Called with the
  *        heap's lock held
  *
@@ -92,17 +92,12 @@ struct span_keeper_ops {
  * @caches: per-CPU caches, or NULL (invariant after create). This and what follows up to @lock
  *          is what cached allocation and freeing and lookups read: seldom changed, and in a
  *          cache line that nobody writes who takes @lock
- * @cache_pages: pages that each CPU may park in its cache (invariant after create)
- * @cache_drain: held by who drains caches, and has spans in hand that are in none and not in
- *               the tree. In reclaim, it is only tried
- * @handover: counts up when a CPU hands spans over to who drains
- * @handed_spans: spans that were handed over and are not in the tree; written by one of these,
- *                or by who holds @cache_drain and @lock
- * @handed_pages: their pages
+ * @cache_pages: pages that each CPU may park in its cache, or more where much is in use
+ *               (invariant after create)
  * @mark: what its spans are marked with. 65535 heaps later there is another one with the same:
  *        it tells a stranger at first sight, and most probably (invariant after create)
  * @caches_watched: the scavenger looks at the caches, or need not: no cache has been filled
- *                  since they were all empty. Set and cleared without the lock (cache.c)
+ *                  since they were all empty (with the lock; readable without it)
  * @damaged: an invariant was found broken; the heap refuses further work (set once, with the
  *           lock; readable without it)
  * @arenas: span map and granule table (with the lock; readable without it where arena.c says
@@ -131,6 +126,13 @@ struct span_keeper_ops {
  * @changes: goes up with every change, so that a check in batches can tell
  *           whether its sums mean anything
  * @forgotten: what free pages contain is not the heap's to change any more
+ * @cache_drain: held by who drains caches, and has spans in hand that are in none and not in
+ *               the tree. In reclaim, it is only tried. Nests outside @lock
+ * @cache_drains: how often all of them were; written by who holds @cache_drain
+ * @handover: counts up when a CPU hands spans over to who drains
+ * @handed_spans: spans that were handed over and are not in the tree; written by one of these,
+ *                or by who holds @cache_drain and @lock
+ * @handed_pages: their pages
  * @caches_look: when the scavenger looks at the caches next
  * @caches_recheck: it looks once more though they were all empty
  * @stat: operation counts for the snapshot; only the counts in it are used
@@ -157,10 +159,6 @@ struct span_heap {
 	struct span_cache __percpu *caches ____cacheline_aligned_in_smp;
 	unsigned long cache_pages;
 	u16 mark;
-	struct mutex cache_drain;	/* held by who drains caches */
-	seqcount_t handover;
-	unsigned int handed_spans;
-	unsigned long handed_pages;
 	bool caches_watched;
 	bool damaged;
 	struct span_arenas arenas;
@@ -186,6 +184,11 @@ struct span_heap {
 	bool tend;
 	u64 changes;
 	bool forgotten;
+	struct mutex cache_drain;	/* held by who drains caches */
+	unsigned int cache_drains;
+	seqcount_t handover;
+	unsigned int handed_spans;
+	unsigned long handed_pages;
 	u64 caches_look;
 	bool caches_recheck;
 	struct spanalloc_stats stat;

@@ -16,7 +16,7 @@
  *   goal or not. They cost nothing to make again that was not paid for already,
  *   so they go before what has to be read again (seeks is 0). It runs inside
  *   whatever allocation made the system reclaim, our own among them: it allocates
- *   nothing, and only tries the heap's lock;
+ *   nothing, and only tries the heap's lock, but for what caches have handed over;
  * - an OOM notifier: before the system kills a task for want of memory, all that
  *   is idle goes back. The shrinker should have seen to that; but it is asked for a
  *   share at a time, and it may have found the lock taken each time;
@@ -32,7 +32,7 @@
  * All of these end before the heap does: each of the functions that remove them
  * waits for the callbacks that run.
  *
- * Locking: the heap's lock is the only one, and the callbacks of the core that are
+ * Locking: the heap's lock and its @cache_drain are the only ones, and the callbacks of the core that are
  * called with it held take none of ours. Lockdep is told at once that the lock may
  * be taken where memory is reclaimed, not only when that first happens.
  */

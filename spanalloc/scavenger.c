@@ -454,7 +454,8 @@ void span_scavenger_before_take(struct span_heap *heap)
  * @heap: the heap
  * @npages: pages that it wants
  *
- * The goal does not matter. Nothing here waits for the heap's lock.
+ * The goal does not matter. Nothing here waits for the heap's lock, except to give back what
+ * CPUs had parked.
  *
  * Context: may sleep; from inside any allocation of memory that may.
  * Return: pages given back; ULONG_MAX if there were none since somebody else had

@@ -116,6 +116,70 @@ void cache_drains_on_demand(void)
 	cw_end();
 }
 
+/* CPU 1 goes on while it is drained. */
+static void go_on(int cpu)
+{
+	shim_cpu = cpu;
+	cw_put(cw_get(1));
+	shim_cpu = 0;
+	ncalls++;
+}
+
+void cache_drained_while_used(void)
+{
+	struct span *span[3];
+
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	span[0] = hw_request(20, 32, 0, GFP_KERNEL, 0);
+	span[1] = hw_request(1, 32, 0, GFP_KERNEL, 0);
+	span[2] = hw_request(30, 32, 0, GFP_KERNEL, 0);
+	shim_cpu = 1;
+	cw_put(span[0]);
+	cw_put(span[1]);
+	cw_put(span[2]);
+	shim_cpu = 0;
+	EXPECT_EQ(cw_stats().cached_pages, 51);
+	ncalls = 0;
+	shim_called_hook = go_on;
+	EXPECT(span_cache_drain(hw.heap) >= 51, "something is left");
+	shim_called_hook = NULL;
+	EXPECT(ncalls >= 3 && ncalls <= 4, "%u calls", ncalls);
+	EXPECT(cw_stats().cached_pages <= SPAN_BATCH, "%llu pages", cw_stats().cached_pages);
+	cw_end();
+}
+
+/* A heap that got much smaller lets nobody keep what was little then, though he is busy. */
+void cache_shrinks_with_the_heap(void)
+{
+	struct geometry geometry = cw_geometry;
+	struct span *big[80], *span[6];
+	unsigned int i, round;
+
+	geometry.retain = 0;
+	geometry.keeper = true;
+	geometry.limit = 50000;
+	REQUIRE(hw_create(&geometry), "heap");
+	for (i = 0; i < 80; i++)
+		big[i] = cw_get(520);
+	/* The first time, a flush finds out how much is in use. */
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < 6; i++)
+			span[i] = hw_request(16 - round, 16, 0, GFP_KERNEL, 0);
+		for (i = 0; i < 6; i++)
+			cw_put(span[i]);
+	}
+	EXPECT(cw_stats().cached_pages > 2 * CW_CACHE_PAGES, "%llu pages",
+	       cw_stats().cached_pages);
+	for (i = 0; i < 80; i++)
+		cw_put(big[i]);
+	for (i = 0; i < 10; i++) {
+		cw_put(cw_get(16));
+		fake_keeper_run(&hw.keeper, hw.keeper.now + NSEC_PER_SEC);
+	}
+	EXPECT(cw_stats().cached_pages <= CW_CACHE_PAGES, "%llu pages", cw_stats().cached_pages);
+	cw_end();
+}
+
 /* What is parked for a CPU that is gone waits for who buries it, and nobody for that CPU. */
 void cache_of_a_dead_cpu(void)
 {

@@ -266,7 +266,7 @@ MUTANTS = [
 	 '\t*again = !window->tries;',
 	 '\t*again = false;'),
 	('no drain before ENOMEM', 'claim.c',
-	 'if (err == -ENOMEM && drain(claim, false))\n'
+	 'if (err == -ENOMEM && drain(claim))\n'
 	 '\t\t\tcontinue;',
 	 ';'),
 	('overflow', 'claim.c',
@@ -329,7 +329,7 @@ MUTANTS = [
 	 '\t\treturn 0;\n',
 	 ''),
 	('no drain when tables cannot be had', 'claim.c',
-	 '\tif (err == -ENOMEM && drain(claim, false))\n'
+	 '\tif (err == -ENOMEM && drain(claim))\n'
 	 '\t\terr = 0;\n'
 	 '\tlock_claim',
 	 '\tlock_claim'),
