@@ -226,7 +226,8 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_default_heap);
  * leaves too few pages; -ENOSPC if it leaves enough but not in one run; -ENOMEM if
  * the system has no memory, or the cgroup that pays may have no more; -EAGAIN if
  * @gfp does not allow to sleep and the place is not backed, the heap would have to grow,
- * or what is missing is parked for other CPUs; -EINTR if a fatal signal is pending; -EIO if the heap is damaged.
+ * or what is missing is parked for other CPUs; -EINTR if a fatal signal is pending; -EIO if
+ * the heap is damaged.
  */
 struct span *spanalloc_alloc(struct span_heap *heap, unsigned long npages,
 			     unsigned long align, unsigned int flags, gfp_t gfp)

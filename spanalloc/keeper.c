@@ -32,9 +32,9 @@
  * All of these end before the heap does: each of the functions that remove them
  * waits for the callbacks that run.
  *
- * Locking: the heap's lock and its @cache_drain are the only ones, and the callbacks of the core that are
- * called with it held take none of ours. Lockdep is told at once that the lock may
- * be taken where memory is reclaimed, not only when that first happens.
+ * Locking: the heap's lock and its @cache_drain are the only ones, and the callbacks of the
+ * core that are called with the former held take none of ours. Lockdep is told at once that
+ * it may be taken where memory is reclaimed, not only when that first happens.
  */
 
 #include <linux/cpuhotplug.h>
