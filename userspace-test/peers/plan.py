@@ -27,7 +27,8 @@ INDEX = ["null", "treap", "rb-vmalloc", "drm_mm", "maple", "iova", "genalloc", "
 INDEX += cached("heap-cached")
 CARVE = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "rb-reinsert", "drm_mm",
          "maple", "iova", "genalloc"]
-CHURN = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "drm_mm", "maple", "heap"]
+CHURN = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "drm_mm", "maple",
+         "heap"]
 CHURN += cached("heap-cached")
 # They take time in proportion to the spans.
 CHURN_LINEAR = ["iova", "genalloc"]
