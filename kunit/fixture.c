@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 
 #include "fixture.h"
+#include "free_all.h"
 
 static const struct spanalloc_attr standard = {
 	.name = "kunit_fixture",
@@ -37,19 +38,6 @@ static int make(struct kunit *test, const struct spanalloc_attr *attr)
 	return PTR_ERR_OR_ZERO(fixture->heap);
 }
 
-static void free_all(struct span_heap *heap)
-{
-	struct span_info info = { };
-	unsigned long page;
-
-	for (page = 0; span_heap_next_span(heap, page, &info); page = info.base + info.npages) {
-		struct span *span = span_heap_lookup(heap, info.base);
-
-		if (span)
-			span_heap_free(heap, span);
-	}
-}
-
 static void unmake(struct kunit *test)
 {
 	struct span_fixture *fixture = test->priv;
@@ -57,7 +45,7 @@ static void unmake(struct kunit *test)
 
 	if (IS_ERR_OR_NULL(fixture->heap))
 		return;
-	free_all(fixture->heap);
+	span_free_all(fixture->heap);
 	span_fixture_check(test);
 	stats = *span_fixture_stats(test);
 	KUNIT_EXPECT_EQ(test, stats.free_pages, stats.address_pages);

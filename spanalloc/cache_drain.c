@@ -141,12 +141,21 @@ static void note_handed(struct span_heap *heap, unsigned int nspans, unsigned lo
 	WRITE_ONCE(heap->handed_pages, npages);
 }
 
+/* The @n that have been there for longest have left a shelf. */
+static void forget(struct span_cache *cache, struct span_shelf *shelf, unsigned int n)
+{
+	span_shelf_shrunk(cache, shelf, n);
+	memmove(shelf->span, shelf->span + n, shelf->n * sizeof(shelf->span[0]));
+	WRITE_ONCE(cache->flushes, cache->flushes + 1);
+}
+
 /*
- * Give spans back to the tree; @cache: whose they are, if we are at work on it; or else they
- * were handed over. Returns false if the heap is damaged, and keeps its spans.
+ * Give spans back to the tree: the first of a shelf of @cache; or, without a cache, what was
+ * handed over. In one hold of the lock, they are neither parked nor handed over any more, for
+ * the statistics. Returns false if the heap is damaged, and keeps its spans.
  */
-static bool give_back(struct span_heap *heap, struct span_cache *cache, struct span **span,
-		      unsigned int n)
+static bool give_back(struct span_heap *heap, struct span_cache *cache,
+		      struct span_shelf *shelf, struct span **span, unsigned int n)
 {
 	struct span_leftovers unused;
 	unsigned long irqflags;
@@ -158,22 +167,16 @@ static bool give_back(struct span_heap *heap, struct span_cache *cache, struct s
 	if (good) {
 		span_batch_sort(span, n);
 		span_batch_release(heap, span, n, &unused);
-		if (cache)
+		if (cache) {
+			forget(cache, shelf, n);
 			span_cache_adjust(heap, cache);
-		else
+		} else {
 			note_handed(heap, 0, 0);
+		}
 	}
 	span_heap_unlock(heap, irqflags);
 	span_delete_many(unused.n, unused.span);
 	return good;
-}
-
-/* The @n that have been there for longest have left a shelf. */
-static void forget(struct span_cache *cache, struct span_shelf *shelf, unsigned int n)
-{
-	span_shelf_shrunk(cache, shelf, n);
-	memmove(shelf->span, shelf->span + n, shelf->n * sizeof(shelf->span[0]));
-	WRITE_ONCE(cache->flushes, cache->flushes + 1);
 }
 
 /**
@@ -190,8 +193,8 @@ static void forget(struct span_cache *cache, struct span_shelf *shelf, unsigned 
 void span_cache_flush(struct span_heap *heap, struct span_cache *cache,
 		      struct span_shelf *shelf, unsigned int n)
 {
-	if (n && give_back(heap, cache, shelf->span, n))
-		forget(cache, shelf, n);
+	if (n)
+		give_back(heap, cache, shelf, shelf->span, n);
 }
 
 static unsigned long flush_all(struct span_heap *heap, struct span_cache *cache)
@@ -273,7 +276,7 @@ static unsigned long drain_cpu(struct span_heap *heap, int cpu, unsigned long li
 		/* An interrupt that waited for the heap's lock to be let go of finds it busy. */
 		if (handover.busy)
 			usleep_range(20, 100);
-		if (handover.n && !give_back(heap, NULL, handover.span, handover.n))
+		if (handover.n && !give_back(heap, NULL, NULL, handover.span, handover.n))
 			break;
 		done += handover.n * handover.npages;
 		cond_resched();
@@ -434,8 +437,8 @@ static void add_sums(struct span_cache_sums *sums, const struct span_cache *cach
  * span_cache_sum() - add up what the caches of all CPUs hold, and have done
  * @heap: the heap
  * @sums: out: the sums. Exact if nobody allocates or frees meanwhile, though somebody drains; a
- *        span that is taken from one cache and put into another, or flushed, can be counted
- *        twice, or not at all
+ *        span that is taken from one cache and put into another then can be counted twice, or
+ *        not at all
  *
  * Context: any but NMI; the caller holds the heap's lock.
  */

@@ -116,6 +116,35 @@ void cache_drains_on_demand(void)
 	cw_end();
 }
 
+/* Whoever looks as soon as the lock is free again. */
+static void look_after_flush(void)
+{
+	EXPECT_EQ(cw_stats().in_use_pages, 16);
+	EXPECT_EQ(cw_stats().cached_pages, 32);
+	ncalls++;
+}
+
+/* What is flushed is parked or in the tree, to whoever has the lock, and never both. */
+void cache_flushed_at_once(void)
+{
+	struct span *span[10];
+	unsigned int i;
+
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	for (i = 0; i < 10; i++)
+		span[i] = hw_request(8, 8, 0, GFP_KERNEL, 0);
+	for (i = 0; i < 8; i++)
+		cw_put(span[i]);
+	ncalls = 0;
+	shim_irq_hook = look_after_flush;
+	cw_put(span[8]);
+	shim_irq_hook = NULL;
+	EXPECT_EQ(ncalls, 1);
+	EXPECT_EQ(cw_stats().cached_pages, 40);
+	cw_put(span[9]);
+	cw_end();
+}
+
 /* CPU 1 goes on while it is drained. */
 static void go_on(int cpu)
 {

@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	151
+#define NCASES	152
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -58,6 +58,7 @@ static const struct ktap_case cases[] = {
 	{ "long spans share shelves", cache_long_spans_share },
 	{ "caches are drained before an allocation fails", cache_drains_before_failing },
 	{ "caches are drained on demand", cache_drains_on_demand },
+	{ "a cache is flushed in one hold of the lock", cache_flushed_at_once },
 	{ "a cache is drained though it is used", cache_drained_while_used },
 	{ "caches shrink with the heap", cache_shrinks_with_the_heap },
 	{ "caches of dead CPUs are drained", cache_of_a_dead_cpu },

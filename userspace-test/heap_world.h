@@ -244,6 +244,7 @@ void cache_grows_with_the_heap(void);
 void cache_long_spans_share(void);
 void cache_drains_before_failing(void);
 void cache_drains_on_demand(void);
+void cache_flushed_at_once(void);
 void cache_drained_while_used(void);
 void cache_shrinks_with_the_heap(void);
 void cache_of_a_dead_cpu(void);

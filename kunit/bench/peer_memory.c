@@ -15,14 +15,8 @@
 #include "peers.h"
 #include "../../spanalloc/compat.h"
 #include "../../spanalloc/heap.h"
+#include "../free_all.h"
 #include "../nothing_backing.h"
-
-/* Caches of each CPU came later than the rest. */
-#ifdef SPANALLOC_CACHE_DEFAULT
-#define NO_CACHES	false
-#else
-#define NO_CACHES	true
-#endif
 
 static void *null_create(unsigned long npages)
 {
@@ -53,59 +47,35 @@ const struct bench_peer bench_null = {
 	.free = null_free,
 };
 
-static void add_caches(struct spanalloc_attr *attr)
+static void *make_heap(unsigned long cache_pages)
 {
-#ifdef SPANALLOC_CACHE_DEFAULT
-	attr->cache_pages = SPANALLOC_CACHE_DEFAULT;
-#endif
-}
-
-static void *make_heap(bool cached)
-{
-	struct spanalloc_attr attr = {
+	const struct spanalloc_attr attr = {
 		.name = "bench",
 		.nid = NUMA_NO_NODE,
 		.granule_order = 9,
 		.arena_pages = 1UL << 14,
 		.retain_percent = SPANALLOC_RETAIN_ALL,
+		.cache_pages = cache_pages,
 		.tree_seed = 1,
 	};
-	struct span_heap *heap;
+	struct span_heap *heap = span_heap_create(&attr, &nothing_backing, NULL);
 
-	if (cached)
-		add_caches(&attr);
-	heap = span_heap_create(&attr, &nothing_backing, NULL);
 	return IS_ERR(heap) ? NULL : heap;
 }
 
 static void *heap_create(unsigned long npages)
 {
-	return make_heap(false);
+	return make_heap(0);
 }
 
 static void *heap_cached_create(unsigned long npages)
 {
-	return make_heap(true);
-}
-
-/* Whoever was measured may have left spans, which no heap is destroyed with. */
-static void free_all(struct span_heap *heap)
-{
-	struct span_info info = { };
-	unsigned long page;
-
-	for (page = 0; span_heap_next_span(heap, page, &info); page = info.base + info.npages) {
-		struct span *span = span_heap_lookup(heap, info.base);
-
-		if (span)
-			span_heap_free(heap, span);
-		cond_resched();
-	}
+	return make_heap(SPANALLOC_CACHE_DEFAULT);
 }
 
 static void heap_destroy(void *state)
 {
-	free_all(state);
+	span_free_all(state);
 	span_heap_destroy(state);
 }
 
@@ -139,43 +109,40 @@ const struct bench_peer bench_heap = {
 /* Not the lowest address that fits, but the one that was freed last. */
 const struct bench_peer bench_heap_cached = {
 	.name = "heap-cached",
-	.absent = NO_CACHES,
 	.create = heap_cached_create,
 	.destroy = heap_destroy,
 	.alloc = heap_alloc,
 	.free = heap_free,
 };
 
-static void *make_spanalloc(const char *name, bool cached)
+static void *make_spanalloc(const char *name, unsigned long cache_pages)
 {
-	struct spanalloc_attr attr = {
+	const struct spanalloc_attr attr = {
 		.name = name,
 		.nid = NUMA_NO_NODE,
 		.granule_order = SPANALLOC_ORDER_DEFAULT,
 		.retain_percent = SPANALLOC_RETAIN_ALL,
+		.cache_pages = cache_pages,
 		.tree_seed = 1,
 	};
-	struct span_heap *heap;
+	struct span_heap *heap = spanalloc_heap_create(&attr);
 
-	if (cached)
-		add_caches(&attr);
-	heap = spanalloc_heap_create(&attr);
 	return IS_ERR(heap) ? NULL : heap;
 }
 
 static void *spanalloc_create(unsigned long npages)
 {
-	return make_spanalloc("bench", false);
+	return make_spanalloc("bench", 0);
 }
 
 static void *spanalloc_cached_create(unsigned long npages)
 {
-	return make_spanalloc("bench-cached", true);
+	return make_spanalloc("bench-cached", SPANALLOC_CACHE_DEFAULT);
 }
 
 static void spanalloc_destroy(void *state)
 {
-	free_all(state);
+	span_free_all(state);
 	spanalloc_heap_destroy(state);
 }
 
@@ -207,7 +174,6 @@ const struct bench_peer bench_spanalloc = {
 
 const struct bench_peer bench_spanalloc_cached = {
 	.name = "spanalloc-cached",
-	.absent = NO_CACHES,
 	.create = spanalloc_cached_create,
 	.destroy = spanalloc_destroy,
 	.alloc = spanalloc_peer_alloc,

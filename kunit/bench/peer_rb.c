@@ -144,28 +144,10 @@ static struct rb_span *lowest_fit(struct rb_peer *peer, unsigned long npages)
 	}
 }
 
-static bool rb_alloc(void *state, struct bench_span *span, unsigned long npages)
+/* In place, or by taking the span out and putting back what is left. */
+static __always_inline bool alloc_lowest(struct rb_peer *peer, struct bench_span *span,
+					 unsigned long npages, bool reinsert)
 {
-	struct rb_peer *peer = state;
-	struct rb_span *from = lowest_fit(peer, npages);
-
-	if (!from)
-		return false;
-	span->base = from->base;
-	span->npages = npages;
-	if (from->npages == npages) {
-		erase(peer, from);
-		return true;
-	}
-	from->base += npages;
-	from->npages -= npages;
-	longest_callbacks_propagate(&from->rb, NULL);
-	return true;
-}
-
-static bool rb_alloc_reinsert(void *state, struct bench_span *span, unsigned long npages)
-{
-	struct rb_peer *peer = state;
 	struct rb_span *from = lowest_fit(peer, npages), *below;
 	struct rb_node **link, *parent;
 
@@ -177,12 +159,27 @@ static bool rb_alloc_reinsert(void *state, struct bench_span *span, unsigned lon
 		erase(peer, from);
 		return true;
 	}
-	unlink_node(peer, from);
+	if (reinsert)
+		unlink_node(peer, from);
 	from->base += npages;
 	from->npages -= npages;
-	below = find_place(peer, from->base, &link, &parent);
-	link_node(peer, from, below, link, parent);
+	if (reinsert) {
+		below = find_place(peer, from->base, &link, &parent);
+		link_node(peer, from, below, link, parent);
+	} else {
+		longest_callbacks_propagate(&from->rb, NULL);
+	}
 	return true;
+}
+
+static bool rb_alloc(void *state, struct bench_span *span, unsigned long npages)
+{
+	return alloc_lowest(state, span, npages, false);
+}
+
+static bool rb_alloc_reinsert(void *state, struct bench_span *span, unsigned long npages)
+{
+	return alloc_lowest(state, span, npages, true);
 }
 
 /* Where both neighbours are free, the upper one goes first: one node may be stale, not two. */

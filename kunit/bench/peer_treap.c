@@ -81,9 +81,10 @@ static void *treap_create(unsigned long npages)
 	return NULL;
 }
 
-static bool treap_alloc(void *state, struct bench_span *span, unsigned long npages)
+/* In place, or by taking the span out and putting back what is left. */
+static __always_inline bool alloc_lowest(struct treap_peer *peer, struct bench_span *span,
+					 unsigned long npages, bool reinsert)
 {
-	struct treap_peer *peer = state;
 	struct span_treap_node *node = span_treap_first_fit(&peer->treap, npages);
 	struct extent rest;
 
@@ -96,29 +97,25 @@ static bool treap_alloc(void *state, struct bench_span *span, unsigned long npag
 		return true;
 	}
 	rest = (struct extent) { node->base + npages, node->npages - npages };
-	span_treap_mutate(&peer->treap, node, set_extent, &rest);
+	if (reinsert) {
+		span_treap_erase(&peer->treap, node);
+		set_extent(node, &rest);
+		span_treap_insert(&peer->treap, node, prandom_u32_state(&peer->rnd));
+	} else {
+		span_treap_mutate(&peer->treap, node, set_extent, &rest);
+	}
 	return true;
+}
+
+static bool treap_alloc(void *state, struct bench_span *span, unsigned long npages)
+{
+	return alloc_lowest(state, span, npages, false);
 }
 
 #ifdef BENCH_TREE_REINSERT
 static bool treap_alloc_reinsert(void *state, struct bench_span *span, unsigned long npages)
 {
-	struct treap_peer *peer = state;
-	struct span_treap_node *node = span_treap_first_fit(&peer->treap, npages);
-
-	if (!node)
-		return false;
-	span->base = node->base;
-	span->npages = npages;
-	if (node->npages == npages) {
-		erase(peer, node);
-		return true;
-	}
-	span_treap_erase(&peer->treap, node);
-	node->base += npages;
-	node->npages -= npages;
-	span_treap_insert(&peer->treap, node, prandom_u32_state(&peer->rnd));
-	return true;
+	return alloc_lowest(state, span, npages, true);
 }
 #endif
 

@@ -32,7 +32,6 @@ struct bench_span {
  * struct bench_peer - an allocator
  * @name: of one word
  * @lowest: gives the lowest address that fits, so that all of these must agree
- * @absent: the module has no such thing
  * @sleeps: needs interrupts; and it takes so long that it is measured less often
  * @spans_max: with more free spans than that it takes too long; 0: with none
  * @longest: gives no more pages at once; 0: any number
@@ -45,7 +44,6 @@ struct bench_span {
 struct bench_peer {
 	const char *name;
 	bool lowest;
-	bool absent;
 	bool sleeps;
 	unsigned long spans_max;
 	unsigned long longest;

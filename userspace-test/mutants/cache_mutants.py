@@ -82,7 +82,6 @@ MUTANTS = [
 	 'note_handed(handover->heap, shelf->n, shelf->n * shelf->npages);',
 	 ';'),
 	('cache: what was handed over stays parked', 'cache_drain.c',
-	 '\t\telse\n'
 	 '\t\t\tnote_handed(heap, 0, 0);\n',
 	 ''),
 	('cache: waits for who drains where it may not', 'cache_drain.c',
@@ -92,7 +91,7 @@ MUTANTS = [
 	 'if (handover.busy && try)',
 	 'if (0)'),
 	('cache: what is handed over is lost', 'cache_drain.c',
-	 'if (handover.n && !give_back(heap, NULL, handover.span, handover.n))',
+	 'if (handover.n && !give_back(heap, NULL, NULL, handover.span, handover.n))',
 	 'if (0)'),
 	('cache: one shelf is handed over', 'cache_drain.c',
 	 'while (handover.next < SPAN_SHELVES &&',

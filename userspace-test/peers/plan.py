@@ -10,30 +10,18 @@ report.py expects a result for each peer that stands here, however many the modu
 """
 
 import gzip
-import os
 import sys
 
-HEADER = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                      "../../spanalloc/include/linux/spanalloc.h")
-
-
-def cached(name):
-    """[name] if the module has caches of each CPU, which came later than the rest."""
-    with open(HEADER, encoding="utf-8") as header:
-        return [name] if "SPANALLOC_CACHE_DEFAULT" in header.read() else []
-
-
-INDEX = ["null", "treap", "rb-vmalloc", "drm_mm", "maple", "iova", "genalloc", "heap"]
-INDEX += cached("heap-cached")
+INDEX = ["null", "treap", "rb-vmalloc", "drm_mm", "maple", "iova", "genalloc", "heap",
+         "heap-cached"]
 CARVE = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "rb-reinsert", "drm_mm",
          "maple", "iova", "genalloc"]
 CHURN = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "drm_mm", "maple",
-         "heap"]
-CHURN += cached("heap-cached")
+         "heap", "heap-cached"]
 # They take time in proportion to the spans.
 CHURN_LINEAR = ["iova", "genalloc"]
 CHURN_HUGE = ["null", "treap", "rb-vmalloc"]
-MEMORY = ["null", "spanalloc", *cached("spanalloc-cached"), "alloc_pages", "alloc_pages_exact"]
+MEMORY = ["null", "spanalloc", "spanalloc-cached", "alloc_pages", "alloc_pages_exact"]
 PAIR = MEMORY + ["vmalloc", "kmem_cache"]
 CPUS = MEMORY + ["heap", "kmem_cache"]
 TRACE = INDEX + MEMORY[1:]
