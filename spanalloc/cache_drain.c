@@ -210,7 +210,7 @@ static unsigned long flush_all(struct span_heap *heap, struct span_cache *cache)
 /**
  * struct handover - what a CPU hands to who drains
  * @heap: the heap
- * @limit: pages that it may park from now on
+ * @limit: pages that it may park from now on; 0: as before
  * @busy: the CPU is at work on its cache, and hands nothing over
  * @npages: length of the spans that it hands over
  * @n: how many these are
@@ -254,7 +254,8 @@ static void hand_over(void *arg)
 		forget(cache, shelf, shelf->n);
 		write_seqcount_end(&handover->heap->handover);
 	}
-	adjust(cache, handover->limit);
+	if (handover->limit)
+		adjust(cache, handover->limit);
 	span_cache_leave(cache);
 }
 
@@ -284,23 +285,13 @@ static unsigned long drain_cpu(struct span_heap *heap, int cpu, unsigned long li
 	return done;
 }
 
-static unsigned long limit_now(struct span_heap *heap)
-{
-	unsigned long limit, irqflags;
-
-	spin_lock_irqsave(&heap->lock, irqflags);
-	limit = limit_of(heap);
-	spin_unlock_irqrestore(&heap->lock, irqflags);
-	return limit;
-}
-
 static unsigned long drain_all(struct span_heap *heap, bool try)
 {
-	unsigned long done = 0, limit = limit_now(heap);
+	unsigned long done = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		done += drain_cpu(heap, cpu, limit, try);
+		done += drain_cpu(heap, cpu, 0, try);
 	return done;
 }
 
@@ -399,13 +390,15 @@ unsigned long span_cache_drain_unused(struct span_heap *heap, int cpu)
  */
 bool span_cache_age(struct span_heap *heap)
 {
-	unsigned long limit;
+	unsigned long limit, irqflags;
 	bool any = false;
 	int cpu;
 
 	if (!heap->caches || READ_ONCE(heap->damaged))
 		return false;
-	limit = limit_now(heap);
+	spin_lock_irqsave(&heap->lock, irqflags);
+	limit = limit_of(heap);
+	spin_unlock_irqrestore(&heap->lock, irqflags);
 	mutex_lock(&heap->cache_drain);
 	for_each_possible_cpu(cpu) {
 		struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);

@@ -139,9 +139,9 @@ MUTANTS = [
 	 'if (0 ||'),
 	('cache: one CPU alone is drained', 'cache_drain.c',
 	 '\tfor_each_possible_cpu(cpu)\n'
-	 '\t\tdone += drain_cpu(heap, cpu, limit, try);',
+	 '\t\tdone += drain_cpu(heap, cpu, 0, try);',
 	 '\tfor (cpu = 0; cpu < 1; cpu++)\n'
-	 '\t\tdone += drain_cpu(heap, cpu, limit, try);'),
+	 '\t\tdone += drain_cpu(heap, cpu, 0, try);'),
 	('cache: a busy one is not asked again', 'cache_drain.c',
 	 'if (handover.busy && try)',
 	 'if (handover.busy)'),
