@@ -14,7 +14,6 @@
 
 #include "heap.h"
 
-#define GRANULE	16UL
 #define NPAGES	5UL
 
 static int cache_init(struct kunit *test)
@@ -28,8 +27,11 @@ static int cache_init(struct kunit *test)
 		.retain_percent = SPANALLOC_RETAIN_ALL,
 		.cache_pages = 64,
 	};
-	struct span_heap *heap = spanalloc_heap_create(&attr);
+	struct span_heap *heap;
 
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "no caches on PREEMPT_RT");
+	heap = spanalloc_heap_create(&attr);
 	if (IS_ERR(heap))
 		return PTR_ERR(heap);
 	test->priv = heap;
@@ -182,8 +184,6 @@ static void hard_interrupts_may_use_caches(struct kunit *test)
 	struct interrupt irq = { .heap = test->priv };
 	u64 served;
 
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		kunit_skip(test, "task context only on PREEMPT_RT");
 	spanalloc_free(test->priv, get(test, 0));
 	served = stats_of(test)->cache_allocs;
 	irq.work = IRQ_WORK_INIT(use_in_interrupt);

@@ -12,8 +12,7 @@ report.py --expect FILE PLAN TRACES...
 FILE is a list of {"bench", "peer", "param", "ns", "ratio", "runs", "q1", "q3", "unit"}. "ns" is
 the median of the runs, q1 and q3 the quartiles; of times, what the loop alone took in the same
 round is taken off. "ratio" is ours over the peer: of addresses alone the treap, of memory
-spanalloc, with caches where the module has them. With init_on_alloc=1, the name of the bench
-ends in "+init".
+spanalloc with its caches. With init_on_alloc=1, the name of the bench ends in "+init".
 """
 
 import argparse
