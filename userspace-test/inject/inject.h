@@ -12,7 +12,7 @@
 
 /* Of kernel functions that are none of ours it is not known. */
 #define ANY_COPIES	~0U
-/* On some kernels none that can be made to fail. */
+/* On some kernels none that can be made to fail, or too few among too much else. */
 #define PERHAPS_COPIES	(~0U - 1)
 
 /**
@@ -31,6 +31,8 @@
  * @also: what it may fail with besides ENOMEM
  * @leaves_idle: more can fail after it has got its pages: they are idle then, and kept as
  *               long as the heap keeps any
+ * @before: about how many allocations come before the first of the module's own: of those
+ *          only a few are made to fail
  *
  * After @finish the heap must be as it was before @prepare.
  */
@@ -44,6 +46,7 @@ struct operation {
 	unsigned int failures;
 	int also;
 	bool leaves_idle;
+	unsigned int before;
 };
 
 /**
@@ -70,8 +73,13 @@ void walk_without_allocations(const struct operation *op);
 void position_init(void);
 void position_note(void);
 
-/* Whatever is left of an earlier case: the whole kernel is subject to injection, quietly. */
+/*
+ * Whatever is left of an earlier case: the whole kernel is subject to injection, quietly;
+ * where it can be told apart, without the accounts that kmemleak keeps.
+ */
 void injection_reset(void);
+/* How many allocations and copies @run makes, of which none fails. */
+unsigned int allocations_of(int (*run)(void));
 /* Whether this kernel can do it at all. */
 bool injection_is_possible(void);
 

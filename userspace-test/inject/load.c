@@ -96,6 +96,32 @@ static void prepare_load(void)
 	CHECK(module_is_absent());
 }
 
+static void finish_load(void)
+{
+	CHECK(module_is_absent());
+}
+
+/* The module's first function finds this and nothing else wrong. */
+static int load_refused(void)
+{
+	CHECK_FAILS(load_with("max_pages=0xffffffffffffffff"), EINVAL);
+	return -1;
+}
+
+/* What comes before that function, and a few that come when it has failed. */
+#define AFTER_REFUSAL	32
+
+static unsigned int allocations_before_init(void)
+{
+	unsigned int n;
+
+	prepare_load();
+	n = allocations_of(load_refused);
+	finish_load();
+	test_note("%u allocations come before the module's own", n);
+	return n > AFTER_REFUSAL ? n - AFTER_REFUSAL : 0;
+}
+
 /* The files in debugfs may be missing, and nothing else. */
 static void verify_load(bool failed)
 {
@@ -105,17 +131,13 @@ static void verify_load(bool failed)
 	CHECK_OK(unload());
 }
 
-static void finish_load(void)
-{
-	CHECK(module_is_absent());
-}
-
 /* What a failure left behind, too, would be in the way of the next step's load. */
 static void load_module(void)
 {
-	static const struct operation op = {
+	const struct operation op = {
 		prepare_load, load, verify_load, finish_load,
-		.copies = ANY_COPIES, .failures = 30,
+		.copies = PERHAPS_COPIES, .failures = 30,
+		.before = allocations_before_init(),
 	};
 
 	walk(&op);

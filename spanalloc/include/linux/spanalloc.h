@@ -11,6 +11,7 @@
 
 #include <linux/bits.h>
 #include <linux/gfp.h>
+#include <linux/sizes.h>
 #include <linux/types.h>
 
 struct page;
@@ -30,7 +31,7 @@ struct span_heap;
 #define SPANALLOC_WINDOW_DEFAULT	32000
 #define SPANALLOC_PACE_DEFAULT		10
 /* What suits most: pages that each CPU parks. */
-#define SPANALLOC_CACHE_DEFAULT		512
+#define SPANALLOC_CACHE_DEFAULT		(SZ_8M >> PAGE_SHIFT)
 /* The granule order that fits this machine: that of a PMD, if the buddy allocator has it. */
 #define SPANALLOC_ORDER_DEFAULT	(~0U)
 
@@ -71,7 +72,7 @@ struct span_heap;
  *           SPANALLOC_ZERO need not; of no effect with @wipe or @poison
  * @cache_pages: small spans that are freed are parked for their CPU, so that allocations of
  *               the same length get them without a look at the heap, up to so many pages for
- *               each CPU, or a 32nd of the pages in use for all CPUs, whichever is more;
+ *               each CPU, or a 16th of the pages in use for all CPUs, whichever is more;
  *               SPANALLOC_CACHE_DEFAULT suits most. 0: none, and placement is exact first fit.
  *               There are none either with @account, @wipe or @poison, nor on PREEMPT_RT
  * @tree_seed: seed of the tree's priorities, for tests; 0 draws a random one
