@@ -262,18 +262,27 @@ part_apps() {
 	done
 }
 
+# in_debug KERNEL, which is built
+in_debug() {
+	stream 11 "planted bugs, Linux $1" vm/debug.sh "$1" sins
+	stream 159 "KUnit as modules, Linux $1" vm/debug.sh "$1" kunit
+	stream 462 "device tests, Linux $1" env SERIES="$1" TIMEOUT=3600 MEM=640 vm/device.sh
+	stream 40 "forced races, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/races.sh
+	stream 20 "cgroups, Linux $1" env SERIES="$1" vm/cgroup.sh
+	stream 33 "failing allocations, Linux $1" env SERIES="$1" vm/failnth.sh
+	stream 210 "contents of free pages, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/contents.sh
+	stream 30 "stress, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/stress.sh
+}
+
 part_debug() {
 	local name
+	step 'what guests are made with' tools
+	step 'programs' programs
 	for name in $DEBUG_KERNELS; do
-		stream 11 "planted bugs, Linux $name" vm/debug.sh "$name" sins
-		stream 159 "KUnit as modules, Linux $name" vm/debug.sh "$name" kunit
-		stream 462 "device tests, Linux $name" env SERIES="$name" TIMEOUT=3600 MEM=640 vm/device.sh
-		stream 40 "forced races, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/races.sh
-		stream 20 "cgroups, Linux $name" env SERIES="$name" vm/cgroup.sh
-		stream 33 "failing allocations, Linux $name" env SERIES="$name" vm/failnth.sh
-		stream 210 "contents of free pages, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/contents.sh
-		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
+		step "kernel and module, Linux $name" vm/build-module.sh "$name"
 	done
+	# shellcheck disable=SC2086 # a list
+	side_by_side in_debug $DEBUG_KERNELS
 }
 
 part_kcsan() {
