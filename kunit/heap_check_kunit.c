@@ -81,7 +81,7 @@ static void expect_named(struct kunit *test, enum span_invariant invariant)
 static void named_with(struct kunit *test, void *place, size_t size, const void *value,
 		       enum span_invariant invariant)
 {
-	u8 was[sizeof(u64)];
+	u8 was[sizeof(struct span_treap_node)];
 
 	KUNIT_ASSERT_LE(test, size, sizeof(was));
 	memcpy(was, place, size);
@@ -121,24 +121,28 @@ static void invariant_4_subtree_maximum_is_named(struct kunit *test)
 {
 	struct scene scene = set(test);
 
-	EXPECT_NAMED_WITH(test, scene.free[1]->node.subtree_max, 23, SPAN_INV_MAX);
-	EXPECT_NAMED_WITH(test, scene.free[1]->node.subtree_max, 25, SPAN_INV_MAX);
+	EXPECT_NAMED_WITH(test, scene.free[1]->node.left_max, 23, SPAN_INV_MAX);
+	EXPECT_NAMED_WITH(test, scene.free[1]->node.right_max, 25, SPAN_INV_MAX);
 }
 
 static void invariant_5_subtree_types_are_named(struct kunit *test)
 {
 	struct scene scene = set(test);
 
-	EXPECT_NAMED_WITH(test, scene.free[1]->node.subtree_types, 1, SPAN_INV_TYPES);
-	EXPECT_NAMED_WITH(test, scene.free[1]->node.subtree_types, SPAN_FILTER_ALL,
-			  SPAN_INV_TYPES);
+	struct span_treap_node *node = &scene.free[1]->node, wrong = *node;
+
+	wrong.left_types = SPAN_FILTER_ALL;
+	named_with(test, node, sizeof(wrong), &wrong, SPAN_INV_TYPES);
+	wrong = *node;
+	wrong.right_types = SPAN_FILTER_ALL;
+	named_with(test, node, sizeof(wrong), &wrong, SPAN_INV_TYPES);
 }
 
 /* A span in use becomes free without merging; all the sums are right. */
 static void invariant_6_free_neighbours_are_named(struct kunit *test)
 {
 	struct span_heap *heap = span_fixture_heap(test);
-	struct span *span = set(test).used[1];
+	struct span *span = set(test).used[1], was = *span;
 	struct span_tally tally = span_tally_run(&heap->arenas, 25, 55, 25, 55);
 
 	__clear_bit(25, heap->arenas.dir->arena[0]->starts);
@@ -148,13 +152,13 @@ static void invariant_6_free_neighbours_are_named(struct kunit *test)
 	span->node.nreleased = tally.nreleased;
 	span->node.ngranules_idle = tally.ngranules_idle;
 	span_treap_insert(&heap->treap, &span->node, 0);
-	span->state = SPAN_FREE;
+	span->node.state = SPAN_FREE;
 	heap->in_use_pages -= 30;
 	heap->in_use_spans--;
 	expect_named(test, SPAN_INV_COALESCED);
 
 	span_treap_erase(&heap->treap, &span->node);
-	span->state = SPAN_IN_USE;
+	*span = was;
 	__set_bit(25, heap->arenas.dir->arena[0]->starts);
 	*span_map_slot(&heap->arenas, 32) = span;
 	*span_map_slot(&heap->arenas, 40) = span;
@@ -185,7 +189,7 @@ static void invariant_8_wrong_slots_are_named(struct kunit *test)
 	EXPECT_NAMED_WITH(test, *span_map_slot(arenas, 72), scene.used[0], SPAN_INV_MAP);
 	EXPECT_NAMED_WITH(test, *span_map_slot(arenas, 112), scene.free[2], SPAN_INV_MAP);
 	EXPECT_NAMED_WITH(test, scene.used[1]->node.npages, 31, SPAN_INV_MAP);
-	EXPECT_NAMED_WITH(test, scene.used[1]->state, SPAN_DEAD, SPAN_INV_MAP);
+	EXPECT_NAMED_WITH(test, scene.used[1]->node.state, SPAN_DEAD, SPAN_INV_MAP);
 }
 
 static void invariant_8_wrong_start_bits_are_named(struct kunit *test)
@@ -227,10 +231,10 @@ static void invariant_9_wrong_counts_are_named(struct kunit *test)
 	scene.free[2]->node.nreleased++;
 
 	heap->treap.ngranules_idle++;
-	scene.free[2]->node.ngranules_idle++;
+	scene.free[1]->node.ngranules_idle++;
 	expect_named(test, SPAN_INV_RELEASED);
 	heap->treap.ngranules_idle--;
-	scene.free[2]->node.ngranules_idle--;
+	scene.free[1]->node.ngranules_idle--;
 }
 
 static void invariant_10_wrong_sums_are_named(struct kunit *test)
@@ -249,11 +253,13 @@ static void invariant_10_wrong_sums_are_named(struct kunit *test)
 		EXPECT_NAMED_WITH(test, *sums[i], *sums[i] + 1, SPAN_INV_COUNTERS);
 }
 
-static void invariant_11_views_of_a_free_span_are_named(struct kunit *test)
+static void invariant_11_views_without_an_owner_are_named(struct kunit *test)
 {
 	struct scene scene = set(test);
 
-	EXPECT_NAMED_WITH(test, scene.free[1]->views, 1, SPAN_INV_VIEWS);
+	scene.used[1]->views = 1;
+	EXPECT_NAMED_WITH(test, scene.used[1]->node.state, SPAN_CLAIMED, SPAN_INV_VIEWS);
+	scene.used[1]->views = 0;
 }
 
 static void expect_refusal(struct kunit *test, struct span *span)
@@ -382,7 +388,7 @@ static struct kunit_case heap_check_cases[] = {
 	KUNIT_CASE(invariant_9_released_under_a_span_in_use_is_named),
 	KUNIT_CASE(invariant_9_wrong_counts_are_named),
 	KUNIT_CASE(invariant_10_wrong_sums_are_named),
-	KUNIT_CASE(invariant_11_views_of_a_free_span_are_named),
+	KUNIT_CASE(invariant_11_views_without_an_owner_are_named),
 	KUNIT_CASE(damaged_heap_refuses_work),
 	KUNIT_CASE(failed_check_makes_the_heap_refuse),
 	KUNIT_CASE(second_free_is_refused),

@@ -95,12 +95,12 @@ static void invariant_4_subtree_maximum_is_named(struct kunit *test)
 {
 	struct world *world = test->priv;
 
-	world->node[5].subtree_max--;
-	expect_named(test, SPAN_INV_MAX, &world->node[3]);
-	world->node[5].subtree_max += 2;
-	expect_named(test, SPAN_INV_MAX, &world->node[3]);
-	world->node[5].subtree_max--;
-	world->node[0].subtree_max = 9;
+	world->node[5].left_max--;
+	expect_named(test, SPAN_INV_MAX, &world->node[5]);
+	world->node[5].left_max += 2;
+	expect_named(test, SPAN_INV_MAX, &world->node[5]);
+	world->node[5].left_max--;
+	world->node[0].right_max = 9;
 	expect_named(test, SPAN_INV_MAX, &world->node[0]);
 }
 
@@ -108,10 +108,11 @@ static void invariant_5_subtree_types_are_named(struct kunit *test)
 {
 	struct world *world = test->priv;
 
-	world->node[4].subtree_types |= 2;
+	world->node[4].left_types |= 2;
 	expect_named(test, SPAN_INV_TYPES, &world->node[4]);
-	world->node[4].subtree_types = 0;
-	expect_named(test, SPAN_INV_TYPES, &world->node[4]);
+	world->node[4].left_types &= ~2;
+	world->node[5].right_types = 0;
+	expect_named(test, SPAN_INV_TYPES, &world->node[5]);
 }
 
 static void invariant_10_counters_are_named(struct kunit *test)

@@ -438,7 +438,7 @@ static void mutate_front_keeps_the_node(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, world->node[6].npages, 1);
 	KUNIT_EXPECT_EQ(test, world->node[6].prio, 4);
 	/* It was the longest; now 5 is. */
-	KUNIT_EXPECT_EQ(test, world->node[3].subtree_max, 15);
+	KUNIT_EXPECT_EQ(test, world->node[3].right_max, 15);
 	KUNIT_EXPECT_EQ(test, world->treap.nmutates, 1);
 	KUNIT_EXPECT_EQ(test, world->treap.ninserts, 7);
 	KUNIT_EXPECT_EQ(test, world->treap.nerases, 0);

@@ -441,7 +441,7 @@ struct span *span_map_lookup(const struct span_arenas *arenas, unsigned long pag
 	span = READ_ONCE(arena->map[start >= 0 ? (unsigned long)start : first]);
 	if (!span)
 		return NULL;
-	state = READ_ONCE(span->state);
+	state = READ_ONCE(span->node.state);
 	if (state != SPAN_IN_USE && state != SPAN_QUARANTINED)
 		return NULL;
 	base = READ_ONCE(span->node.base);

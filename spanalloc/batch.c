@@ -45,7 +45,7 @@ static unsigned long backed_front(const struct span_heap *heap, unsigned long ba
 static void publish_piece(struct span_heap *heap, struct span *span, u8 state)
 {
 	span->node.mark = heap->mark;
-	span->state = state;
+	span->node.state = state;
 	span->owner = 0;
 	span->caller = 0;
 	span->views = 0;

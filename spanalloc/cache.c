@@ -162,7 +162,7 @@ static bool park_freed(struct span_heap *heap, struct span_cache *cache, struct 
 	span->traits &= ~SPAN_TRAIT_ZERO;
 	WRITE_ONCE(span->caller, 0);
 	WRITE_ONCE(span->owner, 0);
-	WRITE_ONCE(span->state, SPAN_CACHED);
+	WRITE_ONCE(span->node.state, SPAN_CACHED);
 	shelf_push(cache, shelf, span);
 	WRITE_ONCE(cache->frees, cache->frees + 1);
 	return true;
@@ -216,7 +216,7 @@ static void hand_out(struct span_cache *cache, struct span *span,
 {
 	WRITE_ONCE(span->owner, request->owner);
 	WRITE_ONCE(span->caller, request->caller);
-	WRITE_ONCE(span->state, SPAN_IN_USE);
+	WRITE_ONCE(span->node.state, SPAN_IN_USE);
 	WRITE_ONCE(cache->allocs, cache->allocs + 1);
 	if (!(request->flags & SPANALLOC_ZERO))
 		return;

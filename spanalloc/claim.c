@@ -341,7 +341,7 @@ static void publish(struct claim *claim)
 	span_contents_publish(heap, span, wants_zero(claim), &claim->opening);
 	span->traits = span_contents_contig(heap, span);
 	span->node.mark = heap->mark;
-	WRITE_ONCE(span->state, SPAN_IN_USE);
+	WRITE_ONCE(span->node.state, SPAN_IN_USE);
 	span_map_publish(&heap->arenas, span);
 	heap->changes++;
 	heap->claimed_pages -= span->node.npages;

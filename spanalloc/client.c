@@ -78,7 +78,7 @@ static int resolve(struct spanalloc_attr *attr)
 	if (!attr->arena_pages)
 		attr->arena_pages = max(ARENA_BYTES_DEFAULT >> PAGE_SHIFT, 1UL << order);
 	if (attr->max_pages == SPANALLOC_NO_LIMIT)
-		attr->max_pages = max(totalram_pages(), 1UL << order);
+		attr->max_pages = clamp(totalram_pages(), 1UL << order, SPAN_HEAP_PAGES_MAX);
 	return 0;
 }
 

@@ -159,14 +159,14 @@ static unsigned long report_leaks(struct span_heap *heap)
 	struct span *span;
 
 	for (page = 0; (span = span_map_after(&heap->arenas, page)); page = span_end(span)) {
-		if (span->state == SPAN_FREE)
+		if (span->node.state == SPAN_FREE)
 			continue;
 		cond_resched();
 		npages += span->node.npages;
 		if (nspans++ < LEAKS_NAMED)
 			pr_err("spanalloc: heap %s: leaked %lu pages at %lu, %s, by %pS\n",
 			       heap->name, span->node.npages, span->node.base,
-			       span_state_name(span->state), (void *)span->caller);
+			       span_state_name(span->node.state), (void *)span->caller);
 	}
 	if (nspans)
 		pr_err("spanalloc: heap %s destroyed with %lu spans of %lu pages in use; they are lost\n",
@@ -181,7 +181,7 @@ static bool granule_is_held(struct span_heap *heap, struct span **at, unsigned l
 	bool held = false;
 
 	while (*at && (*at)->node.base < end) {
-		held |= (*at)->state != SPAN_FREE;
+		held |= (*at)->node.state != SPAN_FREE;
 		if (span_end(*at) > end)
 			break;
 		*at = span_map_after(&heap->arenas, span_end(*at));
@@ -292,7 +292,7 @@ static int check_unviewed(struct span_heap *heap, const struct span *span, bool 
 /* Take a span that its owner gives up out of the counter of its state. */
 static void uncount(struct span_heap *heap, const struct span *span)
 {
-	if (span->state == SPAN_QUARANTINED) {
+	if (span->node.state == SPAN_QUARANTINED) {
 		heap->quarantined_pages -= span->node.npages;
 		return;
 	}
@@ -307,7 +307,7 @@ static void claim_back(struct span_heap *heap, struct span *span)
 	heap->claimed_pages += span->node.npages;
 	if (heap->wipe)
 		heap->stat.wiped_pages += span->node.npages;
-	span->state = SPAN_CLAIMED;
+	span->node.state = SPAN_CLAIMED;
 	span_map_retract(&heap->arenas, span);
 }
 
@@ -360,7 +360,7 @@ int span_heap_give_up(struct span_heap *heap, struct span *span)
 
 	if (err)
 		return err;
-	span->state = SPAN_CLAIMED;
+	span->node.state = SPAN_CLAIMED;
 	heap->stat.frees++;
 	return 0;
 }
@@ -436,7 +436,7 @@ struct span *span_heap_split(struct span_heap *heap, struct span *span,
 		upper->node.base = span->node.base + npages;
 		upper->node.npages = span->node.npages - npages;
 		upper->node.mark = heap->mark;
-		upper->state = SPAN_IN_USE;
+		upper->node.state = SPAN_IN_USE;
 		upper->traits = span->traits;
 		upper->owner = span->owner;
 		upper->caller = span->caller;
@@ -473,7 +473,7 @@ int span_heap_quarantine(struct span_heap *heap, struct span *span)
 		heap->changes++;
 		uncount(heap, span);
 		heap->quarantined_pages += span->node.npages;
-		span->state = SPAN_QUARANTINED;
+		span->node.state = SPAN_QUARANTINED;
 	}
 	span_heap_unlock(heap, irqflags);
 	return err;

@@ -29,8 +29,11 @@ struct span_cache;
 #define SPAN_GFP_MASK	(GFP_KERNEL | GFP_ATOMIC | __GFP_NORETRY | \
 			 __GFP_RETRY_MAYFAIL | __GFP_NOMEMALLOC)
 
-/* The largest address space of any heap: keeps sums and shifts far from overflow. */
-#define SPAN_HEAP_PAGES_MAX	BIT(40)
+/*
+ * The largest address space of any heap, since all of it may be one free span: 16 TiB with pages
+ * of 4 KiB. Sums and shifts are far from overflow.
+ */
+#define SPAN_HEAP_PAGES_MAX	SPAN_TREAP_PAGES_MAX
 
 /**
  * struct span_policy - how much idle memory a heap keeps; see struct spanalloc_attr

@@ -62,7 +62,7 @@ void span_heap_stats(struct span_heap *heap, struct spanalloc_stats *stats)
 	stats->free_pages = heap->treap.npages;
 	stats->released_pages = stats->address_pages - stats->backed_pages;
 	stats->idle_pages = idle;
-	stats->largest_free_pages = root ? root->subtree_max : 0;
+	stats->largest_free_pages = root ? span_treap_longest(root) : 0;
 	stats->free_spans = heap->treap.nspans;
 	stats->in_use_spans = heap->in_use_spans - cached.nspans;
 	stats->cached_spans = cached.nspans;
@@ -139,17 +139,20 @@ bool span_heap_next_span(struct span_heap *heap, unsigned long page,
 
 	spin_lock_irqsave(&heap->lock, irqflags);
 	span = seek(heap, page);
-	if (span)
+	if (span) {
 		*info = (struct span_info) {
 			.base = span->node.base,
 			.npages = span->node.npages,
 			.nreleased = span_tally_run(&heap->arenas, span->node.base,
 						    span_end(span), 0, 0).nreleased,
 			.state = span_state(span),
-			.views = span->views,
-			.owner = READ_ONCE(span->owner),
-			.caller = READ_ONCE(span->caller),
 		};
+	}
+	if (span && info->state != SPAN_FREE) {
+		info->views = span->views;
+		info->owner = READ_ONCE(span->owner);
+		info->caller = READ_ONCE(span->caller);
+	}
 	spin_unlock_irqrestore(&heap->lock, irqflags);
 	return span;
 }
@@ -289,7 +292,7 @@ static enum span_invariant check_span(struct walk *walk, struct span *span)
 	if (!span->node.npages || span_end(span) > walk->heap->arenas.npages ||
 	    span->node.base != walk->page)
 		return SPAN_INV_OVERLAP;
-	if (span->views && span_state(span) != SPAN_IN_USE)
+	if (span_state(span) != SPAN_IN_USE && span_state(span) != SPAN_FREE && span->views)
 		return SPAN_INV_VIEWS;
 	broken = check_map(walk, span);
 	if (broken)

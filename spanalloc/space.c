@@ -107,15 +107,23 @@ void span_spares_drop(struct span_spares *spares)
 
 static void spares_put(struct span_spares *spares, struct span *span)
 {
-	span->state = SPAN_DEAD;
+	span->node.state = SPAN_DEAD;
 	spares->span[spares->n++] = span;
+}
+
+/* A span that was free, or in no heap, and whose links are gone. */
+static void become_claimed(struct span *span)
+{
+	span->node.state = SPAN_CLAIMED;
+	span->caller = 0;
+	span->owner = 0;
+	span->views = 0;
+	span->traits = 0;
 }
 
 static void tree_insert(struct span_heap *heap, struct span *span)
 {
-	span->state = SPAN_FREE;
-	span->caller = 0;
-	span->owner = 0;
+	span->node.state = SPAN_FREE;
 	span_treap_insert(&heap->treap, &span->node, prandom_u32_state(&heap->rnd));
 }
 
@@ -204,14 +212,14 @@ struct span *span_space_carve(struct span_heap *heap, struct span *from,
 		span_treap_erase(&heap->treap, &from->node);
 		from->node.nreleased = 0;
 		from->node.ngranules_idle = 0;
-		from->state = SPAN_CLAIMED;
+		become_claimed(from);
 		span_map_hold(&heap->arenas, from);
 		return from;
 	}
 
 	tally_sides(heap, from, base, base + npages, &below, &above);
 	span = spares->span[--spares->n];
-	span->state = SPAN_CLAIMED;
+	become_claimed(span);
 	/* The tree holds no free span over the run by the time the run has a map entry. */
 	span_treap_mutate(&heap->treap, &from->node, set_extent,
 			  below.npages ? &below : &above);

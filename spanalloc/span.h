@@ -39,30 +39,43 @@ enum span_state {
 
 /**
  * struct span - a run of contiguous pages of a heap's address space
- * @node: base, length and, while free, the treap linkage; @node.mark is that of the heap whose
- *        it was last, see struct span_heap
- * @state: an enum span_state; see span_state()
- * @traits: SPAN_TRAIT_*, for the per-CPU caches
- * @views: users that rely on the pages besides the owner: kernel mappings and
- *         scatterlists; while there is one, the span can be neither freed nor split
+ * @node: base, length and, while free, the treap linkage; @node.state is an enum span_state,
+ *        see span_state(), and @node.mark is that of the heap whose it was last, see struct
+ *        span_heap
+ * @caller: code address that asked for the span, 0 if nobody has
  * @owner: number that the allocator's caller knows its owner by: a process id
  *         for the device, 0 for kernel clients
- * @caller: code address that asked for the span; 0 while it is free
+ * @views: users that rely on the pages besides the owner: kernel mappings and
+ *         scatterlists; while there is one, the span can be neither freed nor split
+ * @traits: SPAN_TRAIT_*, for the per-CPU caches
+ *
+ * A span that is free has no owner, and one that is not has no children in a tree: so @caller to
+ * @traits take the room of the links, and mean nothing while a span is free. A span is a cache
+ * line.
  *
  * One object serves a span all its life; splitting takes one more, merging
  * gives one back. All fields are protected by the heap's lock, with two exceptions:
  * @node.base and @node.npages of a span in use are stable for its owner; and while it
- * is in use or cached, @state, @owner and @caller change from one to the other without that
+ * is in use or cached, its state, @owner and @caller change from one to the other without that
  * lock (cache.c).
  */
 struct span {
-	struct span_treap_node node;
-	u8 state;
-	u8 traits;
-	u16 views;
-	u32 owner;
-	unsigned long caller;
+	union {
+		struct span_treap_node node;
+		struct {
+			/* private: not the parent, which says that the node is in no tree */
+			unsigned long parent_and_color;
+			/* public: */
+			unsigned long caller;
+			u32 owner;
+			u16 views;
+			u8 traits;
+		};
+	};
 };
+
+static_assert(sizeof(struct span) == 64);
+static_assert(offsetofend(struct span, traits) <= sizeof(struct rb_node));
 
 static inline struct span *span_of(struct span_treap_node *node)
 {
@@ -72,7 +85,7 @@ static inline struct span *span_of(struct span_treap_node *node)
 /* The state, which between in use and cached changes without the heap's lock. */
 static inline u8 span_state(const struct span *span)
 {
-	return READ_ONCE(span->state);
+	return READ_ONCE(span->node.state);
 }
 
 static inline unsigned long span_end(const struct span *span)

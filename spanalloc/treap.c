@@ -10,12 +10,17 @@
  * that of a search tree into which the keys were inserted in random order, so
  * its expected depth is O(log n) whatever order they really came in (C. Aragon
  * and R. Seidel, "Randomized Search Trees", 1989). The key here is a span's
- * base. Each node carries the length of the longest span and the set of span
- * types in its subtree, which lets a search pass over every subtree that holds
- * nothing of use.
+ * base. Each node knows, of the subtree of each of its children, the length of the
+ * longest span and the set of span types, which lets a search pass over every
+ * subtree that holds nothing of use.
  *
- * The nodes are struct rb_node and the augmentation is written once, as
- * struct rb_augment_callbacks, so that rb_first(), rb_next() and the postorder
+ * An rbtree that is augmented by the kernel's macros has such sums in the child.
+ * Here they are in the parent: a search decides by nothing but the node where it is,
+ * and a change on its way up looks at no sibling. On both, the children are fetched
+ * ahead; the decision is a branch that cannot be predicted, and so what it leads to is
+ * on its way before. Above 10^4 spans, where nodes come from memory, that is what counts.
+ *
+ * The nodes are struct rb_node, so that rb_first(), rb_next() and the postorder
  * walk work on the tree. Only the balancing differs: colours are not used
  * (every node is black), and rotations restore the heap order of the priorities.
  *
@@ -24,8 +29,8 @@
  * 1. an in-order walk meets the spans by ascending base;
  * 2. no node's priority is above that of its parent;
  * 3. each child's parent link points to the node whose child it is;
- * 4. subtree_max is the maximum over the node and its children;
- * 5. subtree_types is the union over the node and its children.
+ * 4. left_max and right_max are the maxima of @npages over the children's subtrees;
+ * 5. left_types and right_types are the unions of the types over these.
  *
  * Complexity: insert, erase, first fit, the start, end, next and previous of a
  * filtered walk: expected O(log n). Mutate: O(1) to O(log n). An aligned or
@@ -36,11 +41,10 @@
  * Erasing never moves a node's payload into another node, so pointers to other
  * nodes stay good.
  *
- * Two rules of the augmentation matter. rotate() copies the old subtree root's
- * value to the new one, so it must be right before rotating: an insertion
- * propagates first. propagate() stops at the first node that does not change,
- * so only one node may be stale at a time: who merges a span with both
- * neighbours erases one, then grows the other.
+ * Two rules of the sums matter. A rotation leaves the sum of the whole as it is, which
+ * must be right before: an insertion propagates first. propagate() stops at the first
+ * node to which it is no news, so only one node may have changed at a time: who merges
+ * a span with both neighbours erases one, then grows the other.
  *
  * Example::
  *
@@ -53,6 +57,7 @@
 
 #include <linux/kernel.h>
 #include <linux/log2.h>
+#include <linux/prefetch.h>
 #include <linux/rbtree_augmented.h>
 
 #include "treap.h"
@@ -72,6 +77,12 @@ static inline struct span_treap_node *right_of(const struct span_treap_node *nod
 	return node_of(node->rb.rb_right);
 }
 
+static inline void fetch_children(const struct rb_node *rb)
+{
+	prefetch(rb->rb_left);
+	prefetch(rb->rb_right);
+}
+
 static inline u8 own_type(const struct span_treap_node *node)
 {
 	unsigned int type = 0;
@@ -83,54 +94,53 @@ static inline u8 own_type(const struct span_treap_node *node)
 	return BIT(type);
 }
 
-/* Returns true if nothing had to be changed and @exit allows to stop there. */
-static inline bool compute(struct span_treap_node *node, bool exit)
-{
-	const struct span_treap_node *left = left_of(node), *right = right_of(node);
-	unsigned long max = node->npages;
-	u8 types = own_type(node);
+static_assert(SPAN_FILTER_ALL == 0xf);
 
-	if (left) {
-		max = max_t(unsigned long, max, left->subtree_max);
-		types |= left->subtree_types;
+static inline u8 subtree_types(const struct span_treap_node *node)
+{
+	return own_type(node) | node->left_types | node->right_types;
+}
+
+/* Tell a node the longest span below its child. Returns false if that is no news. */
+static inline bool tell_max(struct span_treap_node *node, const struct rb_node *child, u32 max)
+{
+	u32 *known = node->rb.rb_left == child ? &node->left_max : &node->right_max;
+	bool news = *known != max;
+
+	*known = max;
+	return news;
+}
+
+static inline bool tell_types(struct span_treap_node *node, const struct rb_node *child, u8 types)
+{
+	bool news;
+
+	if (node->rb.rb_left == child) {
+		news = node->left_types != types;
+		node->left_types = types;
+	} else {
+		news = node->right_types != types;
+		node->right_types = types;
 	}
-	if (right) {
-		max = max_t(unsigned long, max, right->subtree_max);
-		types |= right->subtree_types;
-	}
-	if (exit && node->subtree_max == max && node->subtree_types == types)
-		return true;
-	node->subtree_max = max;
-	node->subtree_types = types;
-	return false;
+	return news;
 }
 
-static void augment_propagate(struct rb_node *rb, struct rb_node *stop)
+/*
+ * A node has changed, or what is below it: tell those above. In two walks, since types are
+ * the same more often than lengths.
+ */
+static void propagate(struct span_treap_node *node)
 {
-	while (rb != stop) {
-		if (compute(node_of(rb), true))
-			break;
-		rb = rb_parent(rb);
-	}
-}
+	struct rb_node *rb = &node->rb, *parent;
 
-static void augment_copy(struct rb_node *rb_old, struct rb_node *rb_new)
-{
-	node_of(rb_new)->subtree_max = node_of(rb_old)->subtree_max;
-	node_of(rb_new)->subtree_types = node_of(rb_old)->subtree_types;
+	while ((parent = rb_parent(rb)) &&
+	       tell_max(node_of(parent), rb, span_treap_longest(node_of(rb))))
+		rb = parent;
+	rb = &node->rb;
+	while ((parent = rb_parent(rb)) &&
+	       tell_types(node_of(parent), rb, subtree_types(node_of(rb))))
+		rb = parent;
 }
-
-static void augment_rotate(struct rb_node *rb_old, struct rb_node *rb_new)
-{
-	augment_copy(rb_old, rb_new);
-	compute(node_of(rb_old), false);
-}
-
-static const struct rb_augment_callbacks augment = {
-	.propagate = augment_propagate,
-	.copy = augment_copy,
-	.rotate = augment_rotate,
-};
 
 #ifndef SPAN_TREAP_AS_RBTREE
 /*
@@ -150,17 +160,22 @@ static void rotate_up(struct span_treap *treap, struct rb_node *rb)
 		inner = rb->rb_right;
 		WRITE_ONCE(parent->rb_left, inner);
 		WRITE_ONCE(rb->rb_right, parent);
+		node_of(parent)->left_max = node_of(rb)->right_max;
+		node_of(parent)->left_types = node_of(rb)->right_types;
 	} else {
 		inner = rb->rb_left;
 		WRITE_ONCE(parent->rb_right, inner);
 		WRITE_ONCE(rb->rb_left, parent);
+		node_of(parent)->right_max = node_of(rb)->left_max;
+		node_of(parent)->right_types = node_of(rb)->left_types;
 	}
 	if (inner)
 		rb_set_parent_color(inner, parent, RB_BLACK);
 	rb_set_parent_color(parent, rb, RB_BLACK);
 	rb_set_parent_color(rb, grand, RB_BLACK);
 	__rb_change_child(parent, rb, grand, &treap->root);
-	augment.rotate(parent, rb);
+	tell_max(node_of(rb), parent, span_treap_longest(node_of(parent)));
+	tell_types(node_of(rb), parent, subtree_types(node_of(parent)));
 }
 
 /* Bring a node that has just been linked to where its priority belongs. */
@@ -185,13 +200,69 @@ static void take_out(struct span_treap *treap, struct span_treap_node *node)
 	}
 	child = rb->rb_left ? : rb->rb_right;
 	parent = rb_parent(rb);
+	if (parent) {
+		tell_max(node_of(parent), rb, max(node->left_max, node->right_max));
+		tell_types(node_of(parent), rb, node->left_types | node->right_types);
+	}
 	__rb_change_child(rb, child, parent, &treap->root);
 	if (child)
 		rb_set_parent_color(child, parent, RB_BLACK);
-	augment.propagate(parent, NULL);
+	if (parent)
+		propagate(node_of(parent));
 }
 #else
-/* The same tree, balanced as the kernel's others are: to compare with (kunit/bench). */
+/*
+ * The same tree, balanced as the kernel's others are: to compare with (kunit/bench). What the
+ * kernel calls for the sums is told of a node, not of the child that changed, so both
+ * children are looked at.
+ */
+static void recompute(struct span_treap_node *node)
+{
+	const struct span_treap_node *left = left_of(node), *right = right_of(node);
+
+	node->left_max = left ? span_treap_longest(left) : 0;
+	node->left_types = left ? subtree_types(left) : 0;
+	node->right_max = right ? span_treap_longest(right) : 0;
+	node->right_types = right ? subtree_types(right) : 0;
+}
+
+static void augment_propagate(struct rb_node *rb, struct rb_node *stop)
+{
+	struct rb_node *parent;
+	bool news = true;
+
+	for (; rb != stop && news; rb = parent) {
+		recompute(node_of(rb));
+		parent = rb_parent(rb);
+		if (!parent)
+			break;
+		news = tell_max(node_of(parent), rb, span_treap_longest(node_of(rb)));
+		news |= tell_types(node_of(parent), rb, subtree_types(node_of(rb)));
+	}
+}
+
+static void augment_copy(struct rb_node *rb_old, struct rb_node *rb_new)
+{
+	struct span_treap_node *old = node_of(rb_old), *new = node_of(rb_new);
+
+	new->left_max = old->left_max;
+	new->left_types = old->left_types;
+	new->right_max = old->right_max;
+	new->right_types = old->right_types;
+}
+
+static void augment_rotate(struct rb_node *rb_old, struct rb_node *rb_new)
+{
+	recompute(node_of(rb_old));
+	recompute(node_of(rb_new));
+}
+
+static const struct rb_augment_callbacks augment = {
+	.propagate = augment_propagate,
+	.copy = augment_copy,
+	.rotate = augment_rotate,
+};
+
 static void balance(struct span_treap *treap, struct span_treap_node *node)
 {
 	rb_insert_augmented(&node->rb, &treap->root, &augment);
@@ -233,6 +304,7 @@ void span_treap_insert(struct span_treap *treap, struct span_treap_node *node,
 
 	while (*link) {
 		parent = *link;
+		fetch_children(parent);
 		if (node->base < node_of(parent)->base)
 			link = &parent->rb_left;
 		else
@@ -240,8 +312,11 @@ void span_treap_insert(struct span_treap *treap, struct span_treap_node *node,
 	}
 	rb_link_node(&node->rb, parent, link);
 	node->prio = prio;
-	compute(node, false);
-	augment.propagate(parent, NULL);
+	node->left_max = 0;
+	node->left_types = 0;
+	node->right_max = 0;
+	node->right_types = 0;
+	propagate(node);
 	balance(treap, node);
 	treap->nspans++;
 	treap->npages += node->npages;
@@ -286,24 +361,21 @@ void __span_treap_mutated(struct span_treap *treap, struct span_treap_node *node
 	treap->nreleased += node->nreleased - was->nreleased;
 	treap->ngranules_idle += node->ngranules_idle - was->ngranules_idle;
 	treap->nmutates++;
-	augment.propagate(&node->rb, NULL);
+	propagate(node);
 }
 
 /* Lowest node of at least @npages below @node, which has one. */
 static struct span_treap_node *lowest_fit(struct span_treap_node *node,
 					  unsigned long npages)
 {
-	struct span_treap_node *left;
-
 	while (node) {
-		left = left_of(node);
-		if (left && left->subtree_max >= npages) {
-			node = left;
-			continue;
-		}
-		if (node->npages >= npages)
+		fetch_children(&node->rb);
+		if (node->left_max >= npages)
+			node = left_of(node);
+		else if (node->npages >= npages)
 			return node;
-		node = right_of(node);
+		else
+			node = right_of(node);
 	}
 	return NULL;
 }
@@ -312,19 +384,17 @@ static struct span_treap_node *lowest_fit(struct span_treap_node *node,
 static struct span_treap_node *next_fit(struct span_treap_node *node,
 					unsigned long npages)
 {
-	struct span_treap_node *right = right_of(node);
 	struct rb_node *rb = &node->rb, *parent;
 
-	if (right && right->subtree_max >= npages)
-		return lowest_fit(right, npages);
+	if (node->right_max >= npages)
+		return lowest_fit(right_of(node), npages);
 	while ((parent = rb_parent(rb))) {
 		if (parent->rb_left == rb) {
 			node = node_of(parent);
-			right = right_of(node);
 			if (node->npages >= npages)
 				return node;
-			if (right && right->subtree_max >= npages)
-				return lowest_fit(right, npages);
+			if (node->right_max >= npages)
+				return lowest_fit(right_of(node), npages);
 		}
 		rb = parent;
 	}
@@ -344,7 +414,7 @@ struct span_treap_node *span_treap_first_fit(const struct span_treap *treap,
 {
 	struct span_treap_node *root = node_of(treap->root.rb_node);
 
-	if (!root || root->subtree_max < npages)
+	if (!root || span_treap_longest(root) < npages)
 		return NULL;
 	return lowest_fit(root, npages);
 }
@@ -428,42 +498,35 @@ struct span_treap_node *span_treap_find(const struct span_treap *treap,
 	return node;
 }
 
-static inline bool subtree_has(const struct span_treap_node *node, u8 filter)
-{
-	return node && (node->subtree_types & filter);
-}
-
 static inline bool matches(const struct span_treap_node *node, u8 filter)
 {
 	return own_type(node) & filter;
 }
 
-/* Lowest node of the types in @filter in the subtree of @node. */
+/* Lowest node of the types in @filter in the subtree of @node, which has one. */
 static struct span_treap_node *lowest_match(struct span_treap_node *node, u8 filter)
 {
-	while (subtree_has(node, filter)) {
-		if (subtree_has(left_of(node), filter)) {
+	while (node) {
+		if (node->left_types & filter)
 			node = left_of(node);
-			continue;
-		}
-		if (matches(node, filter))
+		else if (matches(node, filter))
 			return node;
-		node = right_of(node);
+		else
+			node = right_of(node);
 	}
 	return NULL;
 }
 
-/* Highest node of the types in @filter in the subtree of @node. */
+/* Highest node of the types in @filter in the subtree of @node, which has one. */
 static struct span_treap_node *highest_match(struct span_treap_node *node, u8 filter)
 {
-	while (subtree_has(node, filter)) {
-		if (subtree_has(right_of(node), filter)) {
+	while (node) {
+		if (node->right_types & filter)
 			node = right_of(node);
-			continue;
-		}
-		if (matches(node, filter))
+		else if (matches(node, filter))
 			return node;
-		node = left_of(node);
+		else
+			node = left_of(node);
 	}
 	return NULL;
 }
@@ -478,7 +541,9 @@ static struct span_treap_node *highest_match(struct span_treap_node *node, u8 fi
  */
 struct span_treap_node *span_treap_start(const struct span_treap *treap, u8 filter)
 {
-	return lowest_match(node_of(treap->root.rb_node), filter);
+	struct span_treap_node *root = node_of(treap->root.rb_node);
+
+	return root && subtree_types(root) & filter ? lowest_match(root, filter) : NULL;
 }
 
 /**
@@ -491,7 +556,9 @@ struct span_treap_node *span_treap_start(const struct span_treap *treap, u8 filt
  */
 struct span_treap_node *span_treap_end(const struct span_treap *treap, u8 filter)
 {
-	return highest_match(node_of(treap->root.rb_node), filter);
+	struct span_treap_node *root = node_of(treap->root.rb_node);
+
+	return root && subtree_types(root) & filter ? highest_match(root, filter) : NULL;
 }
 
 /**
@@ -505,20 +572,19 @@ struct span_treap_node *span_treap_end(const struct span_treap *treap, u8 filter
  */
 struct span_treap_node *span_treap_next(const struct span_treap_node *node, u8 filter)
 {
-	struct rb_node *rb = (struct rb_node *)&node->rb, *parent;
-	struct span_treap_node *at = right_of(node);
+	struct rb_node *rb, *parent;
 
-	while (!subtree_has(at, filter)) {
+	while (!(node->right_types & filter)) {
+		rb = (struct rb_node *)&node->rb;
 		while ((parent = rb_parent(rb)) && parent->rb_right == rb)
 			rb = parent;
 		if (!parent)
 			return NULL;
 		if (matches(node_of(parent), filter))
 			return node_of(parent);
-		at = node_of(parent->rb_right);
-		rb = parent;
+		node = node_of(parent);
 	}
-	return lowest_match(at, filter);
+	return lowest_match(right_of(node), filter);
 }
 
 /**
@@ -532,20 +598,19 @@ struct span_treap_node *span_treap_next(const struct span_treap_node *node, u8 f
  */
 struct span_treap_node *span_treap_prev(const struct span_treap_node *node, u8 filter)
 {
-	struct rb_node *rb = (struct rb_node *)&node->rb, *parent;
-	struct span_treap_node *at = left_of(node);
+	struct rb_node *rb, *parent;
 
-	while (!subtree_has(at, filter)) {
+	while (!(node->left_types & filter)) {
+		rb = (struct rb_node *)&node->rb;
 		while ((parent = rb_parent(rb)) && parent->rb_left == rb)
 			rb = parent;
 		if (!parent)
 			return NULL;
 		if (matches(node_of(parent), filter))
 			return node_of(parent);
-		at = node_of(parent->rb_left);
-		rb = parent;
+		node = node_of(parent);
 	}
-	return highest_match(at, filter);
+	return highest_match(left_of(node), filter);
 }
 
 /**

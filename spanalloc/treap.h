@@ -6,6 +6,8 @@
 #define _SPANALLOC_TREAP_H
 
 #include <linux/bits.h>
+#include <linux/limits.h>
+#include <linux/minmax.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
@@ -14,28 +16,40 @@
  * @rb: linkage; cleared (RB_CLEAR_NODE) while the node is in no tree
  * @base: first page of the span, in pages of the heap's address space
  * @npages: length of the span in pages, at least 1
- * @subtree_max: largest @npages in the subtree rooted here
+ * @left_max: largest @npages in the left child's subtree, 0 without a left child
+ * @right_max: the same of the right child
  * @prio: heap priority, drawn afresh at each insertion; parent >= child
- * @subtree_types: set of the span types in the subtree rooted here
- * @mark: where there is room for it; the tree has nothing to do with it, see struct span
+ * @left_types: set of the span types in the left child's subtree
+ * @right_types: the same of the right child
+ * @state: where there is room for it; the tree has nothing to do with it, see struct span
+ * @mark: likewise
  * @nreleased: pages of the span that lie in released granules
  * @ngranules_idle: whole backed granules inside the span
  *
- * Everything a first-fit descent reads comes first. All fields are protected by
- * whatever protects the tree; while a node is in a tree only span_treap_mutate()
- * may change @base, @npages, @nreleased and @ngranules_idle.
+ * A cache line, if the nodes are aligned to one; the part that a descent reads is in its first
+ * 48 bytes. No span is longer than SPAN_TREAP_PAGES_MAX, so that the children's sums fit.
+ *
+ * All fields but @state and @mark are protected by whatever protects the tree; while a node is
+ * in a tree only span_treap_mutate() may change @base, @npages, @nreleased and
+ * @ngranules_idle. While it is in none, the tree does not care what @rb contains.
  */
 struct span_treap_node {
 	struct rb_node rb;
 	unsigned long base;
 	unsigned long npages;
-	unsigned long subtree_max;
+	u32 left_max;
+	u32 right_max;
 	u32 prio;
-	u8 subtree_types;
+	u8 left_types : 4;
+	u8 right_types : 4;
+	u8 state;
 	u16 mark;
-	unsigned long nreleased;
-	unsigned long ngranules_idle;
+	u32 nreleased;
+	u32 ngranules_idle;
 };
+
+/* The longest span that a tree can hold, in pages. */
+#define SPAN_TREAP_PAGES_MAX	((unsigned long)U32_MAX)
 
 /**
  * struct span_treap - a treap and the sums over its nodes
@@ -121,6 +135,12 @@ enum span_invariant {
 	SPAN_INV_COUNTERS = 10,
 	SPAN_INV_VIEWS = 11,
 };
+
+/* The length of the longest span in the subtree rooted at @node. */
+static inline unsigned long span_treap_longest(const struct span_treap_node *node)
+{
+	return max(node->npages, (unsigned long)max(node->left_max, node->right_max));
+}
 
 void span_treap_init(struct span_treap *treap);
 void span_treap_insert(struct span_treap *treap, struct span_treap_node *node,

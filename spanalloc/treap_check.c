@@ -33,14 +33,21 @@ static inline struct span_treap_node *node_of(struct rb_node *rb)
 	return rb ? rb_entry(rb, struct span_treap_node, rb) : NULL;
 }
 
+/* What the node above is to know of a subtree. */
 static unsigned long max_of(const struct span_treap_node *node)
 {
-	return node ? node->subtree_max : 0;
+	return node ? max3(node->npages, (unsigned long)node->left_max,
+			   (unsigned long)node->right_max) : 0;
 }
 
 static u8 types_of(const struct span_treap_node *node)
 {
-	return node ? node->subtree_types : 0;
+	if (!node)
+		return 0;
+	return node->left_types | node->right_types |
+	       span_treap_filter(SPAN_TYPE_IDLE | SPAN_TYPE_RELEASED,
+				 (node->ngranules_idle ? SPAN_TYPE_IDLE : 0) |
+				 (node->nreleased ? SPAN_TYPE_RELEASED : 0));
 }
 
 /* By base alone: whether spans overlap is the heap's to verify. */
@@ -66,7 +73,6 @@ enum span_invariant span_treap_check_node(const struct span_treap *treap,
 	const struct span_treap_node *left = node_of(node->rb.rb_left);
 	const struct span_treap_node *right = node_of(node->rb.rb_right);
 	struct rb_node *parent = rb_parent(&node->rb);
-	u8 types;
 
 	if (parent ? parent->rb_left != &node->rb && parent->rb_right != &node->rb :
 		     treap->root.rb_node != &node->rb)
@@ -80,12 +86,9 @@ enum span_invariant span_treap_check_node(const struct span_treap *treap,
 		return SPAN_INV_ORDER;
 	if ((left && left->prio > node->prio) || (right && right->prio > node->prio))
 		return SPAN_INV_HEAP;
-	if (node->subtree_max != max3(node->npages, max_of(left), max_of(right)))
+	if (node->left_max != max_of(left) || node->right_max != max_of(right))
 		return SPAN_INV_MAX;
-	types = span_treap_filter(SPAN_TYPE_IDLE | SPAN_TYPE_RELEASED,
-				  (node->ngranules_idle ? SPAN_TYPE_IDLE : 0) |
-				  (node->nreleased ? SPAN_TYPE_RELEASED : 0));
-	if (node->subtree_types != (types | types_of(left) | types_of(right)))
+	if (node->left_types != types_of(left) || node->right_types != types_of(right))
 		return SPAN_INV_TYPES;
 	return SPAN_INV_NONE;
 }

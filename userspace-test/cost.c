@@ -19,7 +19,7 @@
 #include "rng.h"
 
 /* What the README promises. */
-#define SPAN_BYTES_MAX		96
+#define SPAN_BYTES_MAX		64
 #define TABLE_PERMYRIAD_MAX	25
 
 static struct span_heap *heap_of(unsigned int granule_order)

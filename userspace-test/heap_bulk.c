@@ -152,7 +152,7 @@ void bulk_finds_damage(void)
 	EXPECT_EQ(hw.heap->in_use_pages, 9);
 	*slot = span[1];
 	hw.heap->damaged = false;
-	span[0]->state = SPAN_IN_USE;
+	span[0]->node.state = SPAN_IN_USE;
 	EXPECT_EQ(span_heap_free_bulk(hw.heap, 3, span), 0);
 	cw_end();
 }

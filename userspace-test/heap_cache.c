@@ -332,7 +332,7 @@ void cache_contiguous_only_if_it_is(void)
 /* What is freed twice, or elsewhere, is still noticed. */
 void cache_refuses_what_is_parked(void)
 {
-	struct span *span, stranger = { .state = SPAN_IN_USE };
+	struct span *span, stranger = { .node.state = SPAN_IN_USE };
 	u64 parked;
 
 	REQUIRE(hw_create(&cw_geometry), "heap");

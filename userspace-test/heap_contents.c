@@ -80,7 +80,7 @@ void freed_pages_are_wiped(void)
 void refused_frees_fill_nothing(void)
 {
 	const struct geometry *geometries[] = { &wiping, &poisoning };
-	struct span *span, stranger = { .state = SPAN_IN_USE };
+	struct span *span, stranger = { .node.state = SPAN_IN_USE };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(geometries); i++) {

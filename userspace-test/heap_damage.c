@@ -20,7 +20,7 @@ static const struct geometry eight = {
 static struct poke {
 	void *at;
 	size_t size;
-	unsigned char was[16];
+	unsigned char was[sizeof(struct span_treap_node)];
 } pokes[POKES_MAX];
 static unsigned int npokes;
 
@@ -111,25 +111,31 @@ static void parent(void)
 
 static void subtree_max(void)
 {
-	POKE(unused(1)->node.subtree_max, 25);
+	POKE(unused(1)->node.left_max, 25);
 }
 
 static void subtree_types(void)
 {
-	POKE(unused(1)->node.subtree_types, SPAN_FILTER_ALL);
+	struct span_treap_node *node = &unused(1)->node, damaged = *node;
+
+	damaged.right_types = SPAN_FILTER_ALL;
+	POKE(*node, damaged);
 }
 
 /* A span in use becomes free without merging; all the sums are right. */
+static struct span before;
+
 static void not_coalesced(void)
 {
 	struct span *span = used(1);
 	struct span_tally tally = span_tally_run(&hw.heap->arenas, 25, 55, 25, 55);
 
+	before = *span;
 	span_map_release(&hw.heap->arenas, span);
 	span->node.nreleased = tally.nreleased;
 	span->node.ngranules_idle = tally.ngranules_idle;
 	span_treap_insert(&hw.heap->treap, &span->node, 0);
-	span->state = SPAN_FREE;
+	span->node.state = SPAN_FREE;
 	hw.heap->in_use_pages -= 30;
 	hw.heap->in_use_spans--;
 }
@@ -139,7 +145,7 @@ static void coalesced_again(void)
 	struct span *span = used(1);
 
 	span_treap_erase(&hw.heap->treap, &span->node);
-	span->state = SPAN_IN_USE;
+	*span = before;
 	span_map_hold(&hw.heap->arenas, span);
 	span_map_publish(&hw.heap->arenas, span);
 	hw.heap->in_use_pages += 30;
@@ -220,7 +226,7 @@ static void map_start_free(void)
 
 static void map_state(void)
 {
-	POKE(used(1)->state, SPAN_DEAD);
+	POKE(used(1)->node.state, SPAN_DEAD);
 }
 
 static void released_used(void)
@@ -237,13 +243,14 @@ static void released_count(void)
 
 static void idle_count(void)
 {
-	POKE(unused(2)->node.ngranules_idle, 1);
+	POKE(unused(1)->node.ngranules_idle, 2);
 	POKE(hw.heap->treap.ngranules_idle, hw.heap->treap.ngranules_idle + 1);
 }
 
-static void views_of_free(void)
+static void views_of_claimed(void)
 {
-	POKE(unused(1)->views, 1);
+	POKE(used(1)->views, 1);
+	POKE(used(1)->node.state, SPAN_CLAIMED);
 }
 
 #define COUNTER(field)					\
@@ -316,7 +323,7 @@ static const struct damage {
 	{ "free pages", SPAN_INV_COUNTERS, tree_npages },
 	{ "released pages", SPAN_INV_COUNTERS, tree_nreleased },
 	{ "idle granules", SPAN_INV_COUNTERS, tree_ngranules_idle },
-	{ "views of a free span", SPAN_INV_VIEWS, views_of_free },
+	{ "views of a claimed span", SPAN_INV_VIEWS, views_of_claimed },
 };
 
 static void break_and_check(const struct damage *damage, unsigned int batch)
@@ -411,7 +418,7 @@ static void refused(struct span *span, int expected, bool damaged)
 /* A span that the map does not know at its base, or at its end alone. */
 void lies_of_the_map_are_noticed(void)
 {
-	struct span stranger = { .state = SPAN_IN_USE };
+	struct span stranger = { .node.state = SPAN_IN_USE };
 	struct span *span;
 
 	REQUIRE(scene(), "no scene");

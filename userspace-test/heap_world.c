@@ -254,7 +254,7 @@ static bool take_over(struct span *span, unsigned long base, unsigned long npage
 	if (!EXPECT(span->node.base == base && span->node.npages == npages,
 		    "%lu pages at %lu instead of %lu at %lu", span->node.npages,
 		    span->node.base, npages, base) ||
-	    !EXPECT_EQ(span->state, SPAN_IN_USE) || !runs_are_right(live))
+	    !EXPECT_EQ(span->node.state, SPAN_IN_USE) || !runs_are_right(live))
 		return false;
 	if (flags & SPANALLOC_ZERO ? !hw_is_zero(live) : !hw_is_as_left(live))
 		return false;

@@ -49,6 +49,12 @@ static bool plant_base_low(struct span_treap *treap, struct span_treap_node *nod
 
 static bool plant_empty(struct span_treap *treap, struct span_treap_node *node)
 {
+	const struct span_treap_node *parent = parent_of(node);
+
+	/* A parent that comes before it would miss the longest span below. */
+	if (parent && parent->rb.rb_right == &node->rb &&
+	    node->npages > max(node->left_max, node->right_max))
+		return false;
 	node->npages = 0;
 	return true;
 }
@@ -83,27 +89,32 @@ static bool plant_parent_other(struct span_treap *treap, struct span_treap_node 
 
 static bool plant_max_high(struct span_treap *treap, struct span_treap_node *node)
 {
-	node->subtree_max++;
+	node->left_max++;
 	return true;
 }
 
 static bool plant_max_low(struct span_treap *treap, struct span_treap_node *node)
 {
-	node->subtree_max--;
+	if (node->right_max)
+		node->right_max--;
+	else
+		node->left_max--;
 	return true;
 }
 
 static bool plant_type_more(struct span_treap *treap, struct span_treap_node *node)
 {
-	if (node->subtree_types == SPAN_FILTER_ALL)
+	if (node->left_types == SPAN_FILTER_ALL)
 		return false;
-	node->subtree_types |= node->subtree_types + 1;
+	node->left_types |= node->left_types + 1;
 	return true;
 }
 
 static bool plant_type_less(struct span_treap *treap, struct span_treap_node *node)
 {
-	node->subtree_types &= node->subtree_types - 1;
+	if (!node->right_types)
+		return false;
+	node->right_types &= node->right_types - 1;
 	return true;
 }
 
@@ -222,12 +233,14 @@ static void heal(void)
 
 static bool has_type(const struct span_treap_node *root, unsigned long filter)
 {
-	return root->subtree_types & filter;
+	const struct span_treap_node *up = parent_of((struct span_treap_node *)root);
+
+	return !up || (up->rb.rb_left == &root->rb ? up->left_types : up->right_types) & filter;
 }
 
 static bool has_room(const struct span_treap_node *root, unsigned long npages)
 {
-	return root->subtree_max >= npages;
+	return span_treap_longest(root) >= npages;
 }
 
 /* Every search there is, on a tree whose uninteresting parts are poisoned. */

@@ -3,7 +3,7 @@
 
 MUTANTS = [
 	('cache: a parked span is in use', 'cache.c',
-	 '\tWRITE_ONCE(span->state, SPAN_CACHED);\n',
+	 '\tWRITE_ONCE(span->node.state, SPAN_CACHED);\n',
 	 ''),
 	('cache: a parked span counts as zero still', 'cache.c',
 	 '\tspan->traits &= ~SPAN_TRAIT_ZERO;\n',
@@ -228,7 +228,7 @@ MUTANTS = [
 	 '\t\tif (!first && !err)\n'
 	 '\t\t\tmine[good++] = span[i];'),
 	('bulk: twice is twice', 'heap.c',
-	 '\tspan->state = SPAN_CLAIMED;\n'
+	 '\tspan->node.state = SPAN_CLAIMED;\n'
 	 '\theap->stat.frees++;',
 	 '\theap->stat.frees++;'),
 	('bulk: batches of any length', 'bulk.c',

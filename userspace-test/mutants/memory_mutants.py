@@ -6,13 +6,13 @@ MUTANTS = [
 	 'if (!err && span_contents_matter(heap)) {',
 	 'if (err != -EINVAL && span_contents_matter(heap)) {'),
 	('a span that is being wiped is still in use', 'heap.c',
-	 '\tspan->state = SPAN_CLAIMED;\n'
+	 '\tspan->node.state = SPAN_CLAIMED;\n'
 	 '\tspan_map_retract',
 	 '\tspan_map_retract'),
 	('a span that is being wiped is found', 'heap.c',
-	 '\tspan->state = SPAN_CLAIMED;\n'
+	 '\tspan->node.state = SPAN_CLAIMED;\n'
 	 '\tspan_map_retract(&heap->arenas, span);',
-	 '\tspan->state = SPAN_CLAIMED;'),
+	 '\tspan->node.state = SPAN_CLAIMED;'),
 	('a damaged heap takes wiped pages back', 'heap.c',
 	 'err = heap->damaged ? -EIO : 0;',
 	 'err = 0;'),

@@ -3,31 +3,59 @@
 
 MUTANTS = [
 	('the maximum forgets the left subtree', 'treap.c',
-	 'max = max_t(unsigned long, max, left->subtree_max);',
-	 ''),
+	 'u32 *known = node->rb.rb_left == child ? &node->left_max : &node->right_max;',
+	 'u32 *known = &node->right_max;'),
 	('the types forget the right subtree', 'treap.c',
-	 'types |= right->subtree_types;',
-	 ''),
+	 'return own_type(node) | node->left_types | node->right_types;',
+	 'return own_type(node) | node->left_types;'),
 	('insert does not propagate', 'treap.c',
-	 '\taugment.propagate(parent, NULL);\n'
+	 '\tpropagate(node);\n'
 	 '\tbalance(',
 	 '\tbalance('),
 	('erase rotates wrong child', 'treap.c',
 	 'if (left_of(node)->prio > right_of(node)->prio)',
 	 'if (left_of(node)->prio < right_of(node)->prio)'),
 	('erase does not propagate', 'treap.c',
-	 '\taugment.propagate(parent, NULL);\n'
+	 '\tif (parent)\n'
+	 '\t\tpropagate(node_of(parent));\n'
 	 '}\n#else',
 	 '}\n#else'),
+	('erase leaves the old sum in the parent', 'treap.c',
+	 '\t\ttell_max(node_of(parent), rb, max(node->left_max, node->right_max));\n',
+	 ''),
+	('erase leaves the old types in the parent', 'treap.c',
+	 '\t\ttell_types(node_of(parent), rb, node->left_types | node->right_types);\n',
+	 ''),
+	('a rotation does not hand the inner maximum over', 'treap.c',
+	 '\t\tnode_of(parent)->left_max = node_of(rb)->right_max;\n',
+	 ''),
+	('a rotation does not hand the inner types over', 'treap.c',
+	 '\t\tnode_of(parent)->right_types = node_of(rb)->left_types;\n',
+	 ''),
+	('a rotation does not tell the upper node of the lower', 'treap.c',
+	 '\ttell_max(node_of(rb), parent, span_treap_longest(node_of(parent)));\n',
+	 ''),
+	('a new node keeps the sums of its last life', 'treap.c',
+	 '\tnode->left_max = 0;\n'
+	 '\tnode->left_types = 0;\n',
+	 ''),
+	('a span that is carved keeps its links for an owner', 'space.c',
+	 '\tspan->caller = 0;\n'
+	 '\tspan->owner = 0;\n'
+	 '\tspan->views = 0;\n',
+	 ''),
+	('links of a free span are shown as its owner', 'inspect.c',
+	 'if (span && info->state != SPAN_FREE) {',
+	 'if (span) {'),
 	('mutate does not propagate', 'treap.c',
-	 '\taugment.propagate(&node->rb, NULL);\n'
-	 '}',
-	 '}'),
+	 'treap->nmutates++;\n'
+	 '\tpropagate(node);',
+	 'treap->nmutates++;'),
 	('first fit ignores the left subtree', 'treap.c',
-	 'if (left && left->subtree_max >= npages) {\n'
-	 '\t\t\tnode = left;',
-	 'if (0) {\n'
-	 '\t\t\tnode = left;'),
+	 '\t\tif (node->left_max >= npages)\n'
+	 '\t\t\tnode = left_of(node);\n'
+	 '\t\telse if (node->npages',
+	 '\t\tif (node->npages'),
 	('mutate loses nreleased', 'treap.c',
 	 'treap->nreleased += node->nreleased - was->nreleased;',
 	 ''),
@@ -35,10 +63,12 @@ MUTANTS = [
 	 'if (!found || matches(found, filter))',
 	 'if (!found)'),
 	('start enters all (walk)', 'treap.c',
-	 '\twhile (subtree_has(node, filter)) {\n'
-	 '\t\tif (subtree_has(left_of(node), filter))',
-	 '\twhile (node) {\n'
-	 '\t\tif (left_of(node))'),
+	 '\t\tif (node->left_types & filter)\n'
+	 '\t\t\tnode = left_of(node);\n'
+	 '\t\telse if (matches',
+	 '\t\tif (left_of(node))\n'
+	 '\t\t\tnode = left_of(node);\n'
+	 '\t\telse if (matches'),
 	('the priority is lost', 'treap.c',
 	 'node->prio = prio;',
 	 'node->prio = 0;'),
@@ -182,7 +212,7 @@ MUTANTS = [
 	 'span->views--;',
 	 'span->views = 0;'),
 	('the check does not look at views', 'inspect.c',
-	 'if (span->views && span_state(span) != SPAN_IN_USE)',
+	 'if (span_state(span) != SPAN_IN_USE && span_state(span) != SPAN_FREE && span->views)',
 	 'if (0)'),
 	('run beyond span', 'heap.c',
 	 'round_up(page + 1, step), span_end(span))',
@@ -226,7 +256,7 @@ MUTANTS = [
 	 '\t\twalk->page = span ? span->node.base : heap->arenas.npages;',
 	 ''),
 	('stats', 'inspect.c',
-	 'stats->largest_free_pages = root ? root->subtree_max : 0;',
+	 'stats->largest_free_pages = root ? span_treap_longest(root) : 0;',
 	 'stats->largest_free_pages = 0;'),
 	('check: 2', 'treap_check.c',
 	 'return SPAN_INV_HEAP;',

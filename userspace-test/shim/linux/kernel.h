@@ -12,6 +12,7 @@
 #include <linux/compiler.h>
 #include <linux/container_of.h>
 #include <linux/errno.h>
+#include <linux/limits.h>
 #include <linux/log2.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
@@ -20,13 +21,6 @@
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #define KBUILD_MODNAME		"spanalloc"
-
-#define U8_MAX	((u8)~0U)
-#define U16_MAX	((u16)~0U)
-#define U32_MAX	((u32)~0U)
-#define S32_MAX	((s32)(U32_MAX >> 1))
-#define U64_MAX	((u64)~0ULL)
-#define S64_MAX	((s64)(U64_MAX >> 1))
 
 #define upper_32_bits(n)	((u32)((u64)(n) >> 32))
 #define lower_32_bits(n)	((u32)(n))

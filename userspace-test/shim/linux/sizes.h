@@ -4,4 +4,4 @@
 
 #define SZ_8M	0x00800000
 
-#endif
+#endif /* _SHIM_LINUX_SIZES_H */
