@@ -5,6 +5,7 @@
  * would say is not known, but nothing may be handed out twice, lost or dirty, and the
  * heap's own check must hold.
  */
+#include "cache.h"
 #include "heap_world.h"
 
 #define CHAOS_DEPTH	3
@@ -46,13 +47,13 @@ static bool may_fail_so(long err, gfp_t gfp)
 	       (err == -EAGAIN && !gfpflags_allow_blocking(gfp));
 }
 
-static void chaos_alloc(void)
+static void chaos_alloc(bool atomic)
 {
 	unsigned int flags = rng_below(&chaos_rng, 4);
 	unsigned long most = flags & SPANALLOC_CONTIG ? hw.model.granule : 30;
 	unsigned long npages = rng_range(&chaos_rng, 1, most);
 	unsigned long align = rng_once_in(&chaos_rng, 3) ? 1UL << rng_below(&chaos_rng, 6) : 1;
-	gfp_t gfp = rng_once_in(&chaos_rng, 5) ? GFP_ATOMIC : GFP_KERNEL;
+	gfp_t gfp = atomic || rng_once_in(&chaos_rng, 5) ? GFP_ATOMIC : GFP_KERNEL;
 	struct live live;
 	struct span *span;
 	unsigned long run;
@@ -171,6 +172,22 @@ void chaos_look(void)
 	span_heap_lookup(hw.heap, rng_below(&chaos_rng, 1000));
 }
 
+/* Whose cache it is changes from step to step; and caches are emptied, or somebody tries. */
+static bool chaos_caches(void)
+{
+	if (!hw.geometry.cache)
+		return false;
+	shim_cpu = rng_below(&chaos_rng, SHIM_CPUS);
+	if (!rng_once_in(&chaos_rng, 20))
+		return false;
+	chaos_say("drain on CPU %d", shim_cpu);
+	if (rng_once_in(&chaos_rng, 2))
+		span_cache_drain(hw.heap);
+	else
+		span_cache_try_drain(hw.heap);
+	return true;
+}
+
 /* Blocks or metadata are refused, whatever asks for them. */
 static void chaos_arm(void)
 {
@@ -191,11 +208,13 @@ void chaos_step(void)
 	/* The upper half is for heaps that have a keeper. */
 	unsigned int both = rng_below(&chaos_rng, 200), roll = both % 100;
 
+	if (chaos_caches())
+		return;
 	chaos_arm();
 	if (hw.keeper.heap && both >= 130 && both < 180)
 		chaos_keep();
 	else if (roll < 45)
-		chaos_alloc();
+		chaos_alloc(false);
 	else if (roll < 80)
 		chaos_free();
 	else if (roll < 86)
@@ -210,10 +229,21 @@ void chaos_step(void)
 		chaos_look();
 }
 
+/* Another task could wait for the end of a drain; we are the one who drains. */
+static bool draining(void)
+{
+	if (!mutex_trylock(&hw.heap->cache_drain))
+		return true;
+	mutex_unlock(&hw.heap->cache_drain);
+	return false;
+}
+
 static void chaos(void *unused)
 {
+	int cpu = shim_cpu;
+
 	if (chaos_depth == CHAOS_DEPTH || chaos_at_end() || !rng_once_in(&chaos_rng, 2) ||
-	    ktap_failures)
+	    ktap_failures || draining())
 		return;
 	chaos_depth++;
 	nnested++;
@@ -222,6 +252,24 @@ static void chaos(void *unused)
 	hw.fake.fill_hook = chaos;
 	chaos_step();
 	chaos_depth--;
+	shim_cpu = cpu;
+}
+
+/* While this CPU is at work on its cache; nothing else may come in between there. */
+static void chaos_interrupt(void)
+{
+	unsigned int depth = chaos_depth;
+
+	if (chaos_at_end() || !rng_once_in(&chaos_rng, 4) || ktap_failures)
+		return;
+	chaos_depth = CHAOS_DEPTH;
+	chaos_say("an interrupt");
+	if (rng_once_in(&chaos_rng, 2))
+		chaos_alloc(true);
+	else
+		chaos_free();
+	chaos_depth = depth;
+	nnested++;
 }
 
 static void chaos_in_alloc(void)
@@ -237,6 +285,7 @@ static void set_hooks(void (*hook)(void *unused), void (*hook_in_alloc)(void))
 	hw.fake.verify_hook = hook;
 	shim_alloc_hook = hook_in_alloc;
 	shim_resched_hook = hook_in_alloc;
+	shim_irq_hook = hook && hw.geometry.cache ? chaos_interrupt : NULL;
 }
 
 void chaos_start(const struct rng *rng, bool hooks)
@@ -273,6 +322,8 @@ void chaos_finish(void)
 
 	while (chaos_n)
 		chaos_free();
+	shim_cpu = 0;
+	span_cache_drain(hw.heap);
 	chaos_look();
 	span_heap_stats(hw.heap, &stats);
 	EXPECT_EQ(stats.in_use_pages, 0);

@@ -396,6 +396,7 @@ void race_contig_scattered(void)
 
 static void everything_in_the_hook(const struct geometry *geometry)
 {
+	struct spanalloc_stats stats;
 	struct rng rng;
 	unsigned int i;
 
@@ -418,6 +419,10 @@ static void everything_in_the_hook(const struct geometry *geometry)
 	/* Whoever is in the middle of something when others free has no excuse. */
 	EXPECT(!geometry->account || !hw.heap->treap.ngranules_idle, "%lu granules are idle",
 	       hw.heap->treap.ngranules_idle);
+	span_heap_stats(hw.heap, &stats);
+	EXPECT(!geometry->cache || (stats.cache_allocs > opt_ops / 20 && stats.cache_flushes > 10),
+	       "%llu allocations from caches, %llu flushes",
+	       (unsigned long long)stats.cache_allocs, (unsigned long long)stats.cache_flushes);
 	EXPECT(!geometry->keeper || hw.heap->stat.scavenge_steps > opt_ops / 30, "%llu steps",
 	       (unsigned long long)hw.heap->stat.scavenge_steps);
 	chaos_finish();
@@ -457,6 +462,17 @@ void race_with_a_keeper(void)
 	geometry.keeper = true;
 	geometry.window_ms = 100;
 	geometry.give_ns = 100000;
+	everything_in_the_hook(&geometry);
+}
+
+/* With caches: on all CPUs, drained in between, and interrupted while they are at work. */
+void race_with_caches(void)
+{
+	struct geometry geometry = eight;
+
+	geometry.scatter_every = 3;
+	geometry.retain = 30;
+	geometry.cache = 64;
 	everything_in_the_hook(&geometry);
 }
 

@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	152
+#define NCASES	153
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -126,6 +126,7 @@ static const struct ktap_case cases[] = {
 	{ "the same on an accounted heap, which is left without idle memory",
 	  race_everything_accounted },
 	{ "the same beside a scavenger, and a system in need", race_with_a_keeper },
+	{ "the same with caches, drained and interrupted", race_with_caches },
 	{ "a check in batches on a changing heap", check_in_batches_of_a_changing_heap },
 	{ "threads at work beside one that looks, scavenges and tends", threads_at_work },
 	{ "threads at work on an accounted heap", threads_on_an_accounted_heap },

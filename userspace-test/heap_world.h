@@ -308,6 +308,7 @@ void race_contig_scattered(void);
 void race_everything_in_the_hook(void);
 void race_everything_accounted(void);
 void race_with_a_keeper(void);
+void race_with_caches(void);
 void check_in_batches_of_a_changing_heap(void);
 
 /* heap_accounted.c */

@@ -113,7 +113,7 @@ void run_checking(void *arg)
 		CHECK(dev_heap_is_sound());
 		stats = dev_stats(fd);
 		CHECK_EQ(stats.in_use_pages + stats.claimed_pages + stats.quarantined_pages +
-			 stats.free_pages, stats.address_pages);
+			 stats.cached_pages + stats.free_pages, stats.address_pages);
 		CHECK(stats.address_pages <= stats.max_pages);
 		CHECK_EQ(stats.backed_pages + stats.released_pages, stats.address_pages);
 		count(CHECKED, 1);
