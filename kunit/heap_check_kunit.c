@@ -128,7 +128,6 @@ static void invariant_4_subtree_maximum_is_named(struct kunit *test)
 static void invariant_5_subtree_types_are_named(struct kunit *test)
 {
 	struct scene scene = set(test);
-
 	struct span_treap_node *node = &scene.free[1]->node, wrong = *node;
 
 	wrong.left_types = SPAN_FILTER_ALL;

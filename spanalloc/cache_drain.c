@@ -97,7 +97,7 @@ void span_cache_adjust(const struct span_heap *heap, struct span_cache *cache)
 /**
  * span_cache_create() - give a heap caches
  * @heap: a heap that nobody uses yet
- * @npages: pages that each CPU may park
+ * @npages: pages that each CPU may park, or as many as all may if they share half of the heap
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
@@ -105,13 +105,15 @@ void span_cache_adjust(const struct span_heap *heap, struct span_cache *cache)
 int span_cache_create(struct span_heap *heap, unsigned long npages)
 {
 	struct span_cache __percpu *caches = alloc_percpu(struct span_cache);
+	unsigned long most = heap->max_pages / 2 / num_possible_cpus();
 	int cpu;
 
 	if (!caches)
 		return -ENOMEM;
+	/* Half of the address space is always there for others. */
+	heap->cache_pages = min3(npages, LIMIT_MAX, max(most, 1UL));
 	for_each_possible_cpu(cpu)
-		init_cache(per_cpu_ptr(caches, cpu), min(npages, LIMIT_MAX));
-	heap->cache_pages = min(npages, LIMIT_MAX);
+		init_cache(per_cpu_ptr(caches, cpu), heap->cache_pages);
 	heap->caches = caches;
 	return 0;
 }

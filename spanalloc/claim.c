@@ -55,6 +55,7 @@
  * @exact: the run was a whole free span
  * @flushed: the per-CPU caches were drained
  * @drained: what else holds pages out of the tree was drained
+ * @seen: changes of the heap when a run that had to fit was not found
  * @ninstalled: granules that were backed for this claim
  * @spares: span objects in hand
  * @span: the claimed span
@@ -70,6 +71,7 @@ struct claim {
 	bool exact;
 	bool flushed;
 	bool drained;
+	u64 seen;
 	unsigned long ninstalled;
 	struct span_spares spares;
 	struct span *span;
@@ -416,10 +418,7 @@ static bool drain(struct claim *claim)
 	return true;
 }
 
-/*
- * Nothing fits. The lock is held, but may be dropped. Returns 0 if it is worth
- * searching again.
- */
+/* Nothing fits. The lock may be dropped. Returns 0 if it is worth searching again. */
 static int make_room(struct claim *claim)
 	__must_hold(&claim->heap->lock)
 {
@@ -435,8 +434,13 @@ static int make_room(struct claim *claim)
 		lock_claim(claim);
 		return err;
 	}
-	if (!growth.narenas)
+	if (!growth.narenas) {
+		/* Nobody was faster: the tree hides it. */
+		if (claim->seen == heap->changes)
+			span_heap_damage(heap, "a free span is not found");
+		claim->seen = heap->changes;
 		return 0;
+	}
 	if (!may_sleep(claim))
 		return -EAGAIN;
 	unlock_claim(claim);
@@ -542,6 +546,7 @@ static noinline struct span *alloc_from_tree(struct span_heap *heap,
 		.heap = heap,
 		.request = request,
 		.gfp = request->gfp & SPAN_GFP_MASK,
+		.seen = U64_MAX,
 		.window = {
 			.npages = request->npages,
 			.align = request->align ? : 1,

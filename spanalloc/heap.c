@@ -371,8 +371,8 @@ int span_heap_give_up(struct span_heap *heap, struct span *span)
  * @span: a span in use or quarantined; gone after this call
  *
  * Never fails for want of memory. Freeing twice is a use after free: it is
- * noticed, reported once and left alone only while the object still exists. Takes the time
- * to fill the pages where the heap wipes or poisons, but not with the lock held.
+ * noticed, reported once and left alone only while the object still exists, and if the
+ * first has ended when the second begins. Takes the time to fill the pages where the heap wipes or poisons, but not with the lock held.
  *
  * If the heap's memory is charged, the granules that are idle now go back before
  * this returns, which takes time for each of their pages.

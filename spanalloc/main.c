@@ -60,8 +60,7 @@ static int __init span_module_init(void)
 		.poison = poison,
 		.prezero = prezero,
 		.cache_pages = cache_pages,
-		.max_pages = max_pages ? : min3(totalram_pages() / 2, DEVICE_PAGES_MAX,
-						SPAN_HEAP_PAGES_MAX),
+		.max_pages = max_pages ? : min(totalram_pages() / 2, DEVICE_PAGES_MAX),
 	};
 	struct spanalloc_stats stats;
 	int err;

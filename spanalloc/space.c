@@ -267,7 +267,7 @@ static void upkeep_from(struct span_heap *heap, unsigned long page)
  * The counts of the free span come from the granule table, whatever it says: a
  * claim that failed half way has some granules backed and others not. Where
  * both neighbours are free, the upper one leaves the tree before the lower one
- * grows, since only one node may be stale while the augmentation propagates.
+ * grows, since only one node may have changed while that propagates.
  *
  * Context: any; the caller holds the heap's lock. O(log n) and O(granules of
  * @span). Never fails.

@@ -42,7 +42,7 @@ static struct kmem_cache *make_cache(void)
 	};
 
 	return kmem_cache_create("spanalloc_span", sizeof(struct span), &args,
-				 SLAB_TYPESAFE_BY_RCU);
+				 SLAB_TYPESAFE_BY_RCU | SLAB_HWCACHE_ALIGN);
 #else
 	return kmem_cache_create("spanalloc_span", sizeof(struct span), 0,
 				 SLAB_TYPESAFE_BY_RCU, NULL);

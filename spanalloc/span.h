@@ -6,8 +6,10 @@
 #define _SPANALLOC_SPAN_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/gfp.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 
 #include "treap.h"
@@ -50,14 +52,14 @@ enum span_state {
  * @traits: SPAN_TRAIT_*, for the per-CPU caches
  *
  * A span that is free has no owner, and one that is not has no children in a tree: so @caller to
- * @traits take the room of the links, and mean nothing while a span is free. A span is a cache
- * line.
+ * @traits take the room of the links, and mean nothing while a span is free. So a span is a
+ * cache line, from Linux 6.12 on, whose slabs can do without a link behind it (span.c).
  *
  * One object serves a span all its life; splitting takes one more, merging
  * gives one back. All fields are protected by the heap's lock, with two exceptions:
  * @node.base and @node.npages of a span in use are stable for its owner; and while it
- * is in use or cached, its state, @owner and @caller change from one to the other without that
- * lock (cache.c).
+ * is in use or cached, its state, @owner, @caller and @traits change from one to the other
+ * without that lock (cache.c).
  */
 struct span {
 	union {

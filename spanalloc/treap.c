@@ -10,15 +10,11 @@
  * that of a search tree into which the keys were inserted in random order, so
  * its expected depth is O(log n) whatever order they really came in (C. Aragon
  * and R. Seidel, "Randomized Search Trees", 1989). The key here is a span's
- * base. Each node knows, of the subtree of each of its children, the length of the
- * longest span and the set of span types, which lets a search pass over every
- * subtree that holds nothing of use.
- *
- * An rbtree that is augmented by the kernel's macros has such sums in the child.
- * Here they are in the parent: a search decides by nothing but the node where it is,
- * and a change on its way up looks at no sibling. On both, the children are fetched
- * ahead; the decision is a branch that cannot be predicted, and so what it leads to is
- * on its way before. Above 10^4 spans, where nodes come from memory, that is what counts.
+ * base. Each node knows the longest span and the span types of both its children's
+ * subtrees, so that a search passes over those that hold nothing of use. (An rbtree
+ * augmented by the kernel's macros has the sum of a subtree in its root.) So a search
+ * looks at no node beside its path, and a change on its way up at no sibling. Down a path,
+ * both children are fetched ahead, since which is next is a branch nobody can predict.
  *
  * The nodes are struct rb_node, so that rb_first(), rb_next() and the postorder
  * walk work on the tree. Only the balancing differs: colours are not used
@@ -41,10 +37,9 @@
  * Erasing never moves a node's payload into another node, so pointers to other
  * nodes stay good.
  *
- * Two rules of the sums matter. A rotation leaves the sum of the whole as it is, which
- * must be right before: an insertion propagates first. propagate() stops at the first
- * node to which it is no news, so only one node may have changed at a time: who merges
- * a span with both neighbours erases one, then grows the other.
+ * Two rules matter. A rotation leaves the sum of the whole as it is, so that must be right
+ * before: an insertion propagates first. propagate() stops where it is no news, so one node
+ * may have changed at a time: who merges with both neighbours erases one, then grows the other.
  *
  * Example::
  *
@@ -102,12 +97,12 @@ static inline u8 subtree_types(const struct span_treap_node *node)
 }
 
 /* Tell a node the longest span below its child. Returns false if that is no news. */
-static inline bool tell_max(struct span_treap_node *node, const struct rb_node *child, u32 max)
+static inline bool tell_max(struct span_treap_node *node, const struct rb_node *child, u32 longest)
 {
 	u32 *known = node->rb.rb_left == child ? &node->left_max : &node->right_max;
-	bool news = *known != max;
+	bool news = *known != longest;
 
-	*known = max;
+	*known = longest;
 	return news;
 }
 
@@ -125,10 +120,7 @@ static inline bool tell_types(struct span_treap_node *node, const struct rb_node
 	return news;
 }
 
-/*
- * A node has changed, or what is below it: tell those above. In two walks, since types are
- * the same more often than lengths.
- */
+/* A node has changed, or what is below it: tell those above. Types are seldom news. */
 static void propagate(struct span_treap_node *node)
 {
 	struct rb_node *rb = &node->rb, *parent;
@@ -142,6 +134,7 @@ static void propagate(struct span_treap_node *node)
 		rb = parent;
 }
 
+/* The benchmark compiles this with another balance, to compare with (kunit/bench). */
 #ifndef SPAN_TREAP_AS_RBTREE
 /*
  * Rotate @rb above its parent:
@@ -211,67 +204,7 @@ static void take_out(struct span_treap *treap, struct span_treap_node *node)
 		propagate(node_of(parent));
 }
 #else
-/*
- * The same tree, balanced as the kernel's others are: to compare with (kunit/bench). What the
- * kernel calls for the sums is told of a node, not of the child that changed, so both
- * children are looked at.
- */
-static void recompute(struct span_treap_node *node)
-{
-	const struct span_treap_node *left = left_of(node), *right = right_of(node);
-
-	node->left_max = left ? span_treap_longest(left) : 0;
-	node->left_types = left ? subtree_types(left) : 0;
-	node->right_max = right ? span_treap_longest(right) : 0;
-	node->right_types = right ? subtree_types(right) : 0;
-}
-
-static void augment_propagate(struct rb_node *rb, struct rb_node *stop)
-{
-	struct rb_node *parent;
-	bool news = true;
-
-	for (; rb != stop && news; rb = parent) {
-		recompute(node_of(rb));
-		parent = rb_parent(rb);
-		if (!parent)
-			break;
-		news = tell_max(node_of(parent), rb, span_treap_longest(node_of(rb)));
-		news |= tell_types(node_of(parent), rb, subtree_types(node_of(rb)));
-	}
-}
-
-static void augment_copy(struct rb_node *rb_old, struct rb_node *rb_new)
-{
-	struct span_treap_node *old = node_of(rb_old), *new = node_of(rb_new);
-
-	new->left_max = old->left_max;
-	new->left_types = old->left_types;
-	new->right_max = old->right_max;
-	new->right_types = old->right_types;
-}
-
-static void augment_rotate(struct rb_node *rb_old, struct rb_node *rb_new)
-{
-	recompute(node_of(rb_old));
-	recompute(node_of(rb_new));
-}
-
-static const struct rb_augment_callbacks augment = {
-	.propagate = augment_propagate,
-	.copy = augment_copy,
-	.rotate = augment_rotate,
-};
-
-static void balance(struct span_treap *treap, struct span_treap_node *node)
-{
-	rb_insert_augmented(&node->rb, &treap->root, &augment);
-}
-
-static void take_out(struct span_treap *treap, struct span_treap_node *node)
-{
-	rb_erase_augmented(&node->rb, &treap->root, &augment);
-}
+#include SPAN_TREAP_AS_RBTREE
 #endif
 
 /**

@@ -13,7 +13,8 @@
 
 /**
  * struct span_treap_node - what the tree knows of one span
- * @rb: linkage; cleared (RB_CLEAR_NODE) while the node is in no tree
+ * @rb: linkage; while the node is in no tree, that is all that the parent's link says
+ *      (RB_CLEAR_NODE), and those to children are the owner's to use
  * @base: first page of the span, in pages of the heap's address space
  * @npages: length of the span in pages, at least 1
  * @left_max: largest @npages in the left child's subtree, 0 without a left child
@@ -31,7 +32,7 @@
  *
  * All fields but @state and @mark are protected by whatever protects the tree; while a node is
  * in a tree only span_treap_mutate() may change @base, @npages, @nreleased and
- * @ngranules_idle. While it is in none, the tree does not care what @rb contains.
+ * @ngranules_idle.
  */
 struct span_treap_node {
 	struct rb_node rb;
@@ -139,7 +140,8 @@ enum span_invariant {
 /* The length of the longest span in the subtree rooted at @node. */
 static inline unsigned long span_treap_longest(const struct span_treap_node *node)
 {
-	return max(node->npages, (unsigned long)max(node->left_max, node->right_max));
+	return max3(node->npages, (unsigned long)node->left_max,
+		    (unsigned long)node->right_max);
 }
 
 void span_treap_init(struct span_treap *treap);
@@ -187,7 +189,7 @@ void __span_treap_mutated(struct span_treap *treap, struct span_treap_node *node
  * @arg: handed to @fn
  *
  * What the tree counts of the node is recorded before @fn runs, the difference
- * is applied to the tree's own counters, and the augmentation is propagated
+ * is applied to the tree's own counters, and the sums are propagated
  * upwards until nothing changes: O(1) when the subtree's maximum and types stay
  * as they were, O(depth) at worst. Inline, so that a constant @fn costs no
  * indirect call.

@@ -227,6 +227,7 @@ void cache_long_spans_share(void)
 	struct span *span, *other;
 
 	geometry.cache = 600;
+	geometry.limit = 2 * 600 * SHIM_CPUS;
 	REQUIRE(hw_create(&geometry), "heap");
 	span = cw_get_at(0, 100);
 	other = cw_get_at(100, 109);

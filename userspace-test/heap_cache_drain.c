@@ -14,7 +14,7 @@
 /* How often a CPU was called. */
 static unsigned int ncalls;
 
-/* Eight spans of eight pages, which are all there are, parked on all CPUs. */
+/* Eight spans of eight pages, which are all that can be, parked on all CPUs. */
 static void park_everywhere(void)
 {
 	struct span *span[8];
@@ -33,10 +33,13 @@ static void park_everywhere(void)
 void cache_drains_before_failing(void)
 {
 	struct geometry geometry = cw_geometry;
-	struct span *span[2], *all;
+	struct span *span[2], *all, *other;
 
-	geometry.limit = 64;
+	geometry.limit = 128;
 	REQUIRE(hw_create(&geometry), "heap");
+	/* Caches may hold half of a heap. */
+	other = cw_get_at(0, 64);
+	EXPECT_EQ(per_cpu_ptr(hw.heap->caches, 0)->limit, 64 / SHIM_CPUS);
 	park_everywhere();
 	all = hw_request(64, 0, 0, GFP_KERNEL, 0);
 	EXPECT(!IS_ERR(all), "%ld", PTR_ERR(all));
@@ -47,7 +50,7 @@ void cache_drains_before_failing(void)
 	/* Who may not sleep can ask no other CPU. */
 	park_everywhere();
 	span[0] = hw_request(4, 0, 0, GFP_ATOMIC, 0);
-	EXPECT_EQ(span[0]->node.base, 0);
+	EXPECT_EQ(span[0]->node.base, 64);
 	EXPECT_EQ(cw_stats().cached_pages, 48);
 	EXPECT_EQ(PTR_ERR(hw_request(16, 0, 0, GFP_ATOMIC, 0)), -EAGAIN);
 	EXPECT_EQ(cw_stats().cached_pages, 48);
@@ -55,8 +58,8 @@ void cache_drains_before_failing(void)
 	cw_put(span[0]);
 	span_cache_drain(hw.heap);
 	/* Nor does the last failure have to be of address space. */
-	span[0] = cw_get_at(0, 4);
-	span[1] = cw_get_at(4, 4);
+	span[0] = cw_get_at(64, 4);
+	span[1] = cw_get_at(68, 4);
 	cw_put(span[0]);
 	cw_put(span[1]);
 	span_heap_release(hw.heap, ~0UL, NULL);
@@ -65,6 +68,7 @@ void cache_drains_before_failing(void)
 	EXPECT_EQ(hw.fake.fail_in, 0);
 	EXPECT_EQ(cw_stats().cached_pages, 0);
 	cw_put(all);
+	cw_put(other);
 	cw_end();
 }
 

@@ -415,6 +415,31 @@ static void refused(struct span *span, int expected, bool damaged)
 	hw.heap->damaged = false;
 }
 
+/* Sums that hide a free span from who looks for one: he fails, rather than look for ever. */
+void hidden_span_is_noticed(void)
+{
+	unsigned int i;
+
+	REQUIRE(scene(), "no scene");
+	for (i = 0; i < 4; i++) {
+		gfp_t gfp = i & 1 ? GFP_ATOMIC : GFP_KERNEL;
+
+		if (i & 2)
+			POKE(unused(1)->node.right_max, 0);
+		else
+			POKE(unused(1)->node.left_max, 100);
+		shim_quiet = true;
+		EXPECT_EQ(PTR_ERR(hw_request(24, 0, 0, gfp, 0)), -EIO);
+		EXPECT_EQ(shim_take_warnings(), 1);
+		shim_quiet = false;
+		EXPECT(hw.heap->damaged, "not noticed");
+		unpoke();
+		hw.heap->damaged = false;
+	}
+	EXPECT(hw_verify_all(), "after");
+	hw_destroy();
+}
+
 /* A span that the map does not know at its base, or at its end alone. */
 void lies_of_the_map_are_noticed(void)
 {

@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	153
+#define NCASES	154
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -160,6 +160,7 @@ static const struct ktap_case cases[] = {
 	{ "free spans with nothing idle cost nothing", spans_with_nothing_cost_nothing },
 	{ "each invariant, broken by hand, is named", damage_is_named },
 	{ "a damaged heap refuses work and loses its memory on purpose", damaged_heap_refuses },
+	{ "sums that hide a free span", hidden_span_is_noticed },
 	{ "a span that the map does not know is not freed", lies_of_the_map_are_noticed },
 	{ "a second free is refused", second_free_is_refused },
 	{ "all 262144 sequences of six steps in six pages", every_short_sequence },

@@ -357,6 +357,7 @@ void threads_with_caches(void);
 /* heap_damage.c */
 void damage_is_named(void);
 void damaged_heap_refuses(void);
+void hidden_span_is_noticed(void);
 void lies_of_the_map_are_noticed(void);
 void second_free_is_refused(void);
 

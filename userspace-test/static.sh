@@ -75,7 +75,7 @@ layers_hold() {
 treap_is_pure() {
 	local said
 	said=$(grep -hE '^#include <' "$1"/spanalloc/treap*.[ch] |
-		grep -vE '<linux/(bits|kernel|log2|minmax|rbtree|rbtree_augmented|types)\.h>') || return 0
+		grep -vE '<linux/(bits|kernel|limits|log2|minmax|prefetch|rbtree|rbtree_augmented|types)\.h>') || return 0
 	echo "$said"
 	return 1
 }

@@ -13,6 +13,7 @@
  *				free spans that are too short; addresses only
  *	index-pair N		N pages are allocated and freed, addresses only
  *	pair N			the same, with memory
+ *	bulk N			16 spans of N pages are allocated and freed, at once or one by one
  *	churn F			of spans of 1 to 64 pages between F free ones, one is freed and
  *				one allocated, at random; addresses only
  *	churn-memory F		the same, with memory
@@ -97,6 +98,7 @@ static const struct {
 	{ "carve", bench_carve },
 	{ "index-pair", bench_index_pair },
 	{ "pair", bench_pair },
+	{ "bulk", bench_bulk },
 	{ "churn", bench_churn },
 	{ "churn-memory", bench_churn_memory },
 	{ "trace", bench_trace },

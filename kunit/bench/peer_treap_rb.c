@@ -4,7 +4,7 @@
  * changed: what the treap itself costs or saves.
  */
 
-#define SPAN_TREAP_AS_RBTREE
+#define SPAN_TREAP_AS_RBTREE	"../kunit/bench/treap_balance_rb.h"
 
 #define span_treap_init		span_rbtree_init
 #define span_treap_insert	span_rbtree_insert

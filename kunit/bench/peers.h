@@ -40,6 +40,8 @@ struct bench_span {
  * @reserve: have nodes in hand for so many more spans; optional
  * @alloc: allocate; false if that fails
  * @free: free what @alloc gave
+ * @alloc_bulk: allocate many of one length, all or none; optional
+ * @free_bulk: free what @alloc_bulk gave
  */
 struct bench_peer {
 	const char *name;
@@ -52,6 +54,8 @@ struct bench_peer {
 	bool (*reserve)(void *state, unsigned long nspans);
 	bool (*alloc)(void *state, struct bench_span *span, unsigned long npages);
 	void (*free)(void *state, struct bench_span *span);
+	bool (*alloc_bulk)(void *state, void **cookie, unsigned int n, unsigned long npages);
+	void (*free_bulk)(void *state, void **cookie, unsigned int n);
 };
 
 /* Who knows addresses only, in the order of the tables; NULL ends a list. */
@@ -214,6 +218,7 @@ u64 bench_ps(u64 ns, u64 n);
 int bench_carve(const char *words);
 int bench_pair(const char *words);
 int bench_index_pair(const char *words);
+int bench_bulk(const char *words);
 int bench_churn(const char *words);
 int bench_churn_memory(const char *words);
 int bench_trace(const char *words);

@@ -3,7 +3,7 @@
 #
 # fuzz.sh [--keep]: what "make fuzz" does. libFuzzer looks for inputs on which the core and
 # its model differ, or that a sanitizer objects to: operations on a heap (heap), operations
-# inside of operations (race), operations on a treap (treap), texts of traces (trace).
+# inside of operations (race), the same with caches (cache), operations on a treap (treap), texts of traces (trace).
 #
 # The inputs in corpus/TARGET and those of earlier runs in the cache are where it starts.
 # A finding is made small, shown in words, and kept in the cache. The last line is
@@ -13,7 +13,7 @@
 #                     reach what nothing in corpus/ reaches
 #
 #   FUZZ_SECONDS=60   time, divided over the targets
-#   FUZZ_TARGETS=...  which ones (heap race treap trace)
+#   FUZZ_TARGETS=...  which ones (heap race cache treap trace)
 #   BUILD=build       where the programs are
 
 set -euo pipefail
@@ -23,7 +23,7 @@ cd "$(dirname "$0")/.."
 
 BUILD=$(realpath -m "${BUILD:-build}")
 SECONDS_ALL=${FUZZ_SECONDS:-60}
-read -ra TARGETS <<<"${FUZZ_TARGETS:-heap race treap trace}"
+read -ra TARGETS <<<"${FUZZ_TARGETS:-heap race cache treap trace}"
 STORE=$CACHE/fuzz
 MINIMISE_SECONDS=30
 

@@ -5,8 +5,7 @@
  */
 #include "heap_world.h"
 
-#include "fuzz.h"
-#include "geometry.h"
+#include "chaos.h"
 
 const char fuzz_target[] = "race";
 
@@ -17,20 +16,5 @@ bool fuzz_input(const uint8_t *data, size_t size)
 
 	rng_play(&tape, data, size);
 	geometry = fuzz_geometry(&tape);
-	shim_quiet = !fuzz_talk;
-	hw.talk = fuzz_talk;
-	if (fuzz_talk)
-		fuzz_say_geometry(&geometry);
-	if (!EXPECT_EQ(span_objects_init(), 0) || !hw_create(&geometry))
-		return false;
-	chaos_start(&tape, true);
-	while (!chaos_at_end() && !ktap_failures)
-		chaos_step();
-	chaos_calm();
-	hw.fake.ngiven -= fuzz_lie;
-	if (!ktap_failures)
-		chaos_finish();
-	if (!ktap_failures)
-		span_objects_exit();
-	return !ktap_failures && EXPECT_EQ(shim_take_warnings(), 0);
+	return fuzz_chaos(&tape, &geometry);
 }

@@ -44,6 +44,9 @@ MUTANTS = [
 	 '\tspan->owner = 0;\n'
 	 '\tspan->views = 0;\n',
 	 ''),
+	('a tree that hides a free span is searched for ever', 'claim.c',
+	 'if (claim->seen == heap->changes)',
+	 'if (false)'),
 	('links of a free span are shown as its owner', 'inspect.c',
 	 'if (span && info->state != SPAN_FREE) {',
 	 'if (span) {'),

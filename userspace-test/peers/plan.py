@@ -23,6 +23,8 @@ CHURN_LINEAR = ["iova", "genalloc"]
 CHURN_HUGE = ["null", "treap", "rb-vmalloc"]
 MEMORY = ["null", "spanalloc", "spanalloc-cached", "alloc_pages", "alloc_pages_exact"]
 PAIR = MEMORY + ["vmalloc", "kmem_cache"]
+BULK = ["null", "spanalloc", "spanalloc-cached", "spanalloc-bulk", "alloc_pages", "kmem_cache",
+        "kmem_cache-bulk"]
 CPUS = MEMORY + ["heap", "kmem_cache"]
 TRACE = INDEX + MEMORY[1:]
 METADATA = ["null", "heap", "drm_mm", "maple", "iova"]
@@ -38,12 +40,12 @@ PERCENTILES = ["p50", "p99", "p99.9", "longest"]
 PAGES = [1, 2, 3, 4, 8, 16, 17, 32, 64, 128, 256, 512]
 SIZES = {
     "full": {
-        "pages": PAGES, "index": [1, 3, 16, 17, 64, 512],
+        "pages": PAGES, "index": [1, 3, 16, 17, 64, 512], "bulk": [1, 3, 16],
         "churn": [10**3, 10**4, 10**5, 10**6, 10**7], "memory": [10**3, 10**4],
         "metadata": 2**20,
     },
     "smoke": {
-        "pages": [1, 3, 16], "index": [1, 17], "churn": [1000], "memory": [100],
+        "pages": [1, 3, 16], "index": [1, 17], "bulk": [1, 3], "churn": [1000], "memory": [100],
         "metadata": 2**12,
     },
 }
@@ -94,6 +96,9 @@ def steps(plan, traces):
         yield f"churn {nspans}", "churn", [str(nspans)], churn_peers(nspans)
     for nspans in sizes["memory"]:
         yield f"churn-memory {nspans}", "churn-memory", [str(nspans)], MEMORY
+    for pages in sizes["bulk"]:
+        yield (f"bulk {pages}", "bulk", [str(pages)],
+               BULK + (["alloc_pages-bulk"] if pages == 1 else []))
     for how in ("same", "mixed"):
         for ncpus in (1, 2):
             yield f"cpus {ncpus} {how}", "cpus", [f"{ncpus}-{how}"], CPUS

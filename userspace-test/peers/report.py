@@ -81,7 +81,7 @@ class Measured:
         """Nobody who has to agree stays silent."""
         suffix = "+init" if name == "init" else ""
         for _, bench, params, peers in plans.steps(name, traces):
-            if bench in ("cpus", "handover", "metadata", "latency"):
+            if bench in ("bulk", "cpus", "handover", "metadata", "latency"):
                 continue
             for peer in set(peers) & set(plans.LOWEST):
                 for param in params:

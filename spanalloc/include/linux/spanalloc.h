@@ -47,7 +47,7 @@ struct span_heap;
  * @arena_pages: address space is added in steps of this many pages, a power of
  *               two not smaller than a granule; 0 means 64 MiB, or a granule if
  *               that is more
- * @max_pages: address space ends here; rounded down to whole granules;
+ * @max_pages: address space ends here, below 2^32 pages; rounded down to whole granules;
  *             SPANALLOC_NO_LIMIT means as many pages as the machine has
  * @retain_percent: idle memory up to this share of the recent peak of the pages
  *                  in use is kept; what is above it is given back in the
@@ -72,7 +72,8 @@ struct span_heap;
  *           SPANALLOC_ZERO need not; of no effect with @wipe or @poison
  * @cache_pages: small spans that are freed are parked for their CPU, so that allocations of
  *               the same length get them without a look at the heap, up to so many pages for
- *               each CPU, or a 16th of the pages in use for all CPUs, whichever is more;
+ *               each CPU, or a 16th of the pages in use for all CPUs, whichever is more,
+ *               but no more than half of @max_pages together;
  *               SPANALLOC_CACHE_DEFAULT suits most. 0: none, and placement is exact first fit.
  *               There are none either with @account, @wipe or @poison, nor on PREEMPT_RT
  * @tree_seed: seed of the tree's priorities, for tests; 0 draws a random one
