@@ -115,29 +115,34 @@ const struct bench_peer bench_heap_cached = {
 	.free = heap_free,
 };
 
-static void *make_spanalloc(const char *name, unsigned long cache_pages)
+static void *make_spanalloc(unsigned long cache_pages)
 {
+	static unsigned int number;
+	char unique[32];
 	const struct spanalloc_attr attr = {
-		.name = name,
+		.name = unique,
 		.nid = NUMA_NO_NODE,
 		.granule_order = SPANALLOC_ORDER_DEFAULT,
 		.retain_percent = SPANALLOC_RETAIN_ALL,
 		.cache_pages = cache_pages,
 		.tree_seed = 1,
 	};
-	struct span_heap *heap = spanalloc_heap_create(&attr);
+	struct span_heap *heap;
 
+	/* Peers of one kind may be there at the same time. */
+	snprintf(unique, sizeof(unique), "bench-%u", number++);
+	heap = spanalloc_heap_create(&attr);
 	return IS_ERR(heap) ? NULL : heap;
 }
 
 static void *spanalloc_create(unsigned long npages)
 {
-	return make_spanalloc("bench", 0);
+	return make_spanalloc(0);
 }
 
 static void *spanalloc_cached_create(unsigned long npages)
 {
-	return make_spanalloc("bench-cached", SPANALLOC_CACHE_DEFAULT);
+	return make_spanalloc(SPANALLOC_CACHE_DEFAULT);
 }
 
 static void spanalloc_destroy(void *state)
@@ -249,7 +254,11 @@ const struct bench_peer bench_vmalloc = {
 
 static void *kmem_create(unsigned long npages)
 {
-	return kmem_cache_create("bench_kmem", KMEM_BYTES, 0, 0, NULL);
+	static unsigned int number;
+	char unique[32];
+
+	snprintf(unique, sizeof(unique), "bench_kmem-%u", number++);
+	return kmem_cache_create(unique, KMEM_BYTES, 0, 0, NULL);
 }
 
 static void kmem_destroy(void *state)
