@@ -30,6 +30,7 @@ suite "$BUILD/tools-test"
 suite ./tools_test.sh
 suite "$BUILD/replay-heap" --least 50 fuzz/corpus/heap
 suite "$BUILD/replay-race" --least 40 fuzz/corpus/race
+suite "$BUILD/replay-cache" --least 30 fuzz/corpus/cache
 suite "$BUILD/replay-treap" --least 25 fuzz/corpus/treap
 suite "$BUILD/replay-trace" --least 50 fuzz/corpus/trace
 exit $status

@@ -36,6 +36,7 @@ PROGRAMS = [
 	["replay-treap", "--least", "1", "fuzz/corpus/treap"],
 	["replay-heap", "--least", "1", "fuzz/corpus/heap"],
 	["replay-race", "--least", "1", "fuzz/corpus/race"],
+	["replay-cache", "--least", "1", "fuzz/corpus/cache"],
 ]
 
 # Beside the programs.

@@ -3,7 +3,8 @@
 #
 # fuzz.sh [--keep]: what "make fuzz" does. libFuzzer looks for inputs on which the core and
 # its model differ, or that a sanitizer objects to: operations on a heap (heap), operations
-# inside of operations (race), the same with caches (cache), operations on a treap (treap), texts of traces (trace).
+# inside of operations (race), the same with caches (cache), operations on a treap (treap),
+# texts of traces (trace).
 #
 # The inputs in corpus/TARGET and those of earlier runs in the cache are where it starts.
 # A finding is made small, shown in words, and kept in the cache. The last line is
