@@ -11,7 +11,7 @@
 #include "heap.h"
 
 /* Spans that one hold of the lock carves or frees at most. */
-#define SPAN_BATCH	16U
+#define SPAN_BATCH	32U
 
 /* Objects that freeing a batch can leave over: each of the spans, and its upper neighbour. */
 #define SPAN_BATCH_UNUSED	(2 * SPAN_BATCH)

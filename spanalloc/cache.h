@@ -24,7 +24,7 @@
  * park where that is more; but not more or fewer spans than that.
  */
 #define SPAN_SHELF_PAGES	64
-#define SPAN_SHELF_SHARE	8
+#define SPAN_SHELF_SHARE	16
 #define SPAN_SHELF_MIN		2
 #define SPAN_SHELF_SPANS	SPAN_BATCH
 

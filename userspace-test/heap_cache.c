@@ -69,25 +69,25 @@ void cache_refills_from_below(void)
 /* A batch takes no memory that nobody asked for, and finds room in several places. */
 void cache_refills_from_holes(void)
 {
-	struct span *span[32], *taken[3];
+	struct span *span[SPAN_BATCH], *taken[3];
 	unsigned int i;
 
 	REQUIRE(hw_create(&cw_geometry), "heap");
-	for (i = 0; i < 16; i++)
+	for (i = 0; i < SPAN_BATCH; i++)
 		span[i] = hw_request(1, 2, 0, GFP_KERNEL, 0);
-	EXPECT_EQ(hw.heap->backed_granules, 4);
+	EXPECT_EQ(hw.heap->backed_granules, 2 * SPAN_BATCH / 8);
 	EXPECT_EQ(cw_stats().cache_refills, 0);
 	span_heap_free(hw.heap, hw_request(8, 8, 0, GFP_KERNEL, 0));
 	span_cache_drain(hw.heap);
-	/* Holes at all odd pages below 32, and one granule that is backed above. */
+	/* Holes at all odd pages below 64, and one granule that is backed above. */
 	taken[0] = cw_get_at(1, 1);
 	EXPECT_EQ(cw_stats().cache_refills, 1);
 	EXPECT_EQ(cw_stats().cached_pages, SPAN_BATCH - 1);
 	taken[1] = cw_get_at(3, 1);
-	taken[2] = cw_get_at(32, 2);
-	EXPECT_EQ(hw.heap->backed_granules, 5);
+	taken[2] = cw_get_at(2 * SPAN_BATCH, 2);
+	EXPECT_EQ(hw.heap->backed_granules, 2 * SPAN_BATCH / 8 + 1);
 	EXPECT(cw_sound(0), "check");
-	for (i = 0; i < 16; i++)
+	for (i = 0; i < SPAN_BATCH; i++)
 		cw_put(span[i]);
 	for (i = 0; i < 3; i++)
 		cw_put(taken[i]);
