@@ -131,8 +131,8 @@ static void find_neighbours(const struct treap_peer *peer, unsigned long page,
 	while (rb) {
 		struct span_treap_node *node = rb_entry(rb, struct span_treap_node, rb);
 
-		prefetch(rb->rb_left);
-		prefetch(rb->rb_right);
+		prefetch(rb->rb_left ? : rb);
+		prefetch(rb->rb_right ? : rb);
 		if (page < node->base) {
 			*above = node;
 			rb = rb->rb_left;
