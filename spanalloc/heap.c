@@ -372,7 +372,8 @@ int span_heap_give_up(struct span_heap *heap, struct span *span)
  *
  * Never fails for want of memory. Freeing twice is a use after free: it is
  * noticed, reported once and left alone only while the object still exists, and if the
- * first has ended when the second begins. Takes the time to fill the pages where the heap wipes or poisons, but not with the lock held.
+ * first has ended when the second begins. Takes the time to fill the pages where the heap
+ * wipes or poisons, but not with the lock held.
  *
  * If the heap's memory is charged, the granules that are idle now go back before
  * this returns, which takes time for each of their pages.

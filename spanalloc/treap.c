@@ -304,14 +304,15 @@ static struct span_treap_node *lowest_fit(struct span_treap_node *node,
 {
 	while (node) {
 		fetch_children(&node->rb);
-		if (node->left_max >= npages)
+		if (node->left_max >= npages) {
 			node = left_of(node);
-		else if (node->npages >= npages)
-			return node;
-		else
-			node = right_of(node);
+			continue;
+		}
+		if (node->npages >= npages)
+			break;
+		node = right_of(node);
 	}
-	return NULL;
+	return node;
 }
 
 /* Next node of at least @npages after @node in address order. */
@@ -440,29 +441,17 @@ static inline bool matches(const struct span_treap_node *node, u8 filter)
 /* Lowest node of the types in @filter in the subtree of @node, which has one. */
 static struct span_treap_node *lowest_match(struct span_treap_node *node, u8 filter)
 {
-	while (node) {
-		if (node->left_types & filter)
-			node = left_of(node);
-		else if (matches(node, filter))
-			return node;
-		else
-			node = right_of(node);
-	}
-	return NULL;
+	while (node && (node->left_types & filter || !matches(node, filter)))
+		node = node->left_types & filter ? left_of(node) : right_of(node);
+	return node;
 }
 
 /* Highest node of the types in @filter in the subtree of @node, which has one. */
 static struct span_treap_node *highest_match(struct span_treap_node *node, u8 filter)
 {
-	while (node) {
-		if (node->right_types & filter)
-			node = right_of(node);
-		else if (matches(node, filter))
-			return node;
-		else
-			node = left_of(node);
-	}
-	return NULL;
+	while (node && (node->right_types & filter || !matches(node, filter)))
+		node = node->right_types & filter ? right_of(node) : left_of(node);
+	return node;
 }
 
 /**

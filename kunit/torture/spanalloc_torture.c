@@ -497,8 +497,8 @@ static void judge_all(void)
 	      "frees that the heap knows of", stats.frees);
 	judge(!stats.in_use_pages && !stats.claimed_pages && !stats.in_use_spans,
 	      "pages left in use", stats.in_use_pages);
-	judge((!cache_pages || poison || want_init_on_free()) == !stats.cache_allocs, "allocations from caches",
-	      stats.cache_allocs);
+	judge((!cache_pages || poison || want_init_on_free()) == !stats.cache_allocs,
+	      "allocations from caches", stats.cache_allocs);
 	spanalloc_scavenge(heap, ~0UL);
 	spanalloc_get_stats(heap, &stats);
 	judge(stats.free_spans == 1 && stats.free_pages == stats.address_pages,

@@ -55,10 +55,10 @@ MUTANTS = [
 	 '\tpropagate(node);',
 	 'treap->nmutates++;'),
 	('first fit ignores the left subtree', 'treap.c',
-	 '\t\tif (node->left_max >= npages)\n'
-	 '\t\t\tnode = left_of(node);\n'
-	 '\t\telse if (node->npages',
-	 '\t\tif (node->npages'),
+	 '\t\tif (node->left_max >= npages) {\n'
+	 '\t\t\tnode = left_of(node);',
+	 '\t\tif (0) {\n'
+	 '\t\t\tnode = left_of(node);'),
 	('mutate loses nreleased', 'treap.c',
 	 'treap->nreleased += node->nreleased - was->nreleased;',
 	 ''),
@@ -66,12 +66,10 @@ MUTANTS = [
 	 'if (!found || matches(found, filter))',
 	 'if (!found)'),
 	('start enters all (walk)', 'treap.c',
-	 '\t\tif (node->left_types & filter)\n'
-	 '\t\t\tnode = left_of(node);\n'
-	 '\t\telse if (matches',
-	 '\t\tif (left_of(node))\n'
-	 '\t\t\tnode = left_of(node);\n'
-	 '\t\telse if (matches'),
+	 'while (node && (node->left_types & filter || !matches(node, filter)))\n'
+	 '\t\tnode = node->left_types & filter ?',
+	 'while (node && (left_of(node) || !matches(node, filter)))\n'
+	 '\t\tnode = left_of(node) ?'),
 	('the priority is lost', 'treap.c',
 	 'node->prio = prio;',
 	 'node->prio = 0;'),
@@ -358,9 +356,8 @@ MUTANTS = [
 	 'if (attr->account && (attr->retain_percent || attr->window_ms))',
 	 'if (attr->account && attr->retain_percent)'),
 	('growth by nothing', 'claim.c',
-	 '\tif (!growth.narenas)\n'
-	 '\t\treturn 0;\n',
-	 ''),
+	 '\tif (!growth.narenas) {\n',
+	 '\tif (false) {\n'),
 	('no drain when tables cannot be had', 'claim.c',
 	 '\tif (err == -ENOMEM && drain(claim))\n'
 	 '\t\terr = 0;\n'
