@@ -10,6 +10,7 @@
 #include <linux/spanalloc.h>
 
 #include "peers.h"
+#include "../../spanalloc/compat.h"
 
 /* Spans of a batch, and batches of a turn. */
 #define BULK_SPANS	16
@@ -105,7 +106,7 @@ static void objects_free_bulk(void *state, void **cookie, unsigned int n)
 static bool pages_alloc_bulk(void *state, void **cookie, unsigned int n, unsigned long npages)
 {
 	memset(cookie, 0, n * sizeof(*cookie));
-	return alloc_pages_bulk(GFP_KERNEL, n, (struct page **)cookie) == n;
+	return SPAN_ALLOC_PAGES_BULK(GFP_KERNEL, n, (struct page **)cookie) == n;
 }
 
 static void pages_free_bulk(void *state, void **cookie, unsigned int n)
