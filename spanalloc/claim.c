@@ -418,7 +418,7 @@ static bool drain(struct claim *claim)
 	return true;
 }
 
-/* Nothing fits. The lock may be dropped. Returns 0 if it is worth searching again. */
+/* Nothing fits. Drops the lock at times. Returns 0 if it is worth searching again. */
 static int make_room(struct claim *claim)
 	__must_hold(&claim->heap->lock)
 {

@@ -8,6 +8,7 @@
 #include <linux/kstrtox.h>
 #include <linux/slab.h>
 #include <linux/spanalloc.h>
+#include <linux/string.h>
 
 #include "peers.h"
 #include "../../spanalloc/compat.h"

@@ -321,7 +321,7 @@ static struct tally walk_once(const struct operation *op)
  */
 #define WALKS	4
 
-/* Larger than those, and not larger than a granule. */
+/* Larger than those, and not larger than a granule of the device's by default. */
 #define QUIET_ORDER	"4"
 
 #define COPIES_MORE	2

@@ -2,6 +2,9 @@
 """And in per-CPU caches and bulk operations."""
 
 MUTANTS = [
+	('caches may hold a whole small heap', 'cache_drain.c',
+	 'min3(npages, LIMIT_MAX, max(most, 1UL))',
+	 'min(npages, LIMIT_MAX)'),
 	('cache: a parked span is in use', 'cache.c',
 	 '\tWRITE_ONCE(span->node.state, SPAN_CACHED);\n',
 	 ''),
