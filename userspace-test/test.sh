@@ -102,12 +102,19 @@ results() {
 		END { print good + 0, bad + 0 }'
 }
 
+# took NAME SINCE: where the time of a run goes; what takes none is not worth a line.
+took() {
+	local seconds=$((SECONDS - $2))
+	[[ $seconds -lt 5 ]] || printf '# %s: %d s\n' "$1" "$seconds"
+}
+
 # stream LEAST NAME COMMAND...: a command that prints KTAP, with at least so many good cases.
 stream() {
-	local least=$1 name=$2 status=0 good bad line
+	local least=$1 name=$2 status=0 good bad line since=$SECONDS
 	shift 2
 	headline "$name"
 	shown "$@" || status=$?
+	took "$name" "$since"
 	read -r good bad < <(results)
 	passed=$((passed + good))
 	while read -r line; do
@@ -119,10 +126,11 @@ stream() {
 
 # step NAME COMMAND...: a command that says by its status how it went.
 step() {
-	local name=$1 status=0
+	local name=$1 status=0 since=$SECONDS
 	shift
 	headline "$name"
 	shown "$@" || status=$?
+	took "$name" "$since"
 	if [[ $status -eq 0 ]]; then
 		passed=$((passed + 1))
 	else

@@ -12,8 +12,8 @@
 
 /* Spans are of 1 to so many pages. */
 #define CHURN_LENGTH	64
-/* Pairs in a turn: most of it is past what the other peers have thrown out of the caches. */
-#define CHURN_PAIRS	10000
+/* Pairs in a turn: nearly all is past what the other peers have thrown out of the caches. */
+#define CHURN_PAIRS	100000
 
 static const struct bench_peer *const churn_peers[] = {
 	&bench_null, &bench_treap, &bench_treap_reinsert, &bench_treap_rb, &bench_rb, &bench_drm,
