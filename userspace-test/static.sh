@@ -18,7 +18,16 @@
 #   cache.h                                   batch.h, heap.h and below
 #   space.h heap.c space.c batch.c bulk.c cache.c cache_drain.c contents.c claim.c scavenge.c
 #   scavenger.c upkeep.c inspect.c            batch.h, cache.h, contents.h, heap.h and below
-#   everything else                           heap.h and span.h, but nothing inside them
+#   account keeper view                       heap.h
+#   client.c debugfs.c policy.c               heap.h, keeper.h
+#   buffer                                    account.h, heap.h
+#   export handle mapping.c                   buffer.h, view.h
+#   calls                                     buffer.h, export.h, handle.h, view.h
+#   device.c                                  calls.h, and what that may
+#   main.c                                    span.h, buffer.h, keeper.h
+#
+# Beside that, all but the core may include internal.h, which has what the files of the module
+# proper share, and each .c file compat.h. A file that does not stand here may include nothing.
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -46,9 +55,15 @@ allowed() {
 		claim.c | scavenge.c | scavenger.c | upkeep.c | inspect.c)
 		echo '(space|batch|cache|contents|heap|arena|demand|span|treap|backing)\.h' ;;
 	backing.c) echo 'backing\.h|compat\.h' ;;
-	compat.h | internal.h) echo 'none' ;;
-	*.h) echo '(heap|span|backing|account|buffer|cache|internal|keeper|trace|mapping|handle|calls|device|registry|view|export)\.h' ;;
-	*.c) echo '(heap|span|backing|account|buffer|cache|internal|keeper|trace|mapping|handle|calls|device|registry|view|export|compat)\.h' ;;
+	account.[ch] | keeper.[ch] | view.[ch]) echo "(${1%.*}|heap|compat)\.h" ;;
+	client.c | debugfs.c | policy.c) echo '(heap|keeper|internal|compat)\.h' ;;
+	buffer.[ch]) echo '(buffer|account|heap|internal|compat)\.h' ;;
+	export.[ch] | handle.[ch] | mapping.c) echo "(${1%.*}|buffer|view|compat)\.h" ;;
+	calls.[ch]) echo '(calls|buffer|export|handle|view|internal|compat)\.h' ;;
+	device.c) echo '(calls|buffer|export|handle|view|internal|compat)\.h' ;;
+	kunit_exports.c) echo '(heap|compat)\.h' ;;
+	main.c) echo '(span|buffer|keeper|internal|compat)\.h' ;;
+	*) echo 'none' ;;
 	esac
 }
 
@@ -96,10 +111,15 @@ core_is_tested() {
 
 # The core knows no kernel version and nothing of the module around it.
 core_is_closed() {
-	local said
-	said=$(cd "$1/spanalloc" && grep -nE 'include "(compat|internal|buffer)|__user|module_param|struct file\b' \
-		treap.[ch] span.[ch] arena.[ch] space.[ch] heap.[ch] contents.[ch] claim.c \
-		demand.[ch] scavenge.c scavenger.c upkeep.c inspect.c) || return 0
+	local name said files=()
+	for name in $(defined CORE_SRCS "$1/userspace-test/Makefile"); do
+		files+=("$name")
+		[[ ! -e $1/spanalloc/${name%.c}.h ]] || files+=("${name%.c}.h")
+	done
+	[[ ${#files[@]} -ge 20 ]] || return 1
+	said=$(cd "$1/spanalloc" && grep -nE \
+		'include "(compat|internal|buffer)|__user|module_param|struct file\b' \
+		"${files[@]}") || return 0
 	echo "$said"
 	return 1
 }
@@ -252,7 +272,7 @@ trap 'rm -rf "$COPY"' EXIT
 (cd "$TREE" && tar -cf - --exclude=build --exclude='*.o' --exclude='*.ko' \
 	spanalloc kunit userspace-test Documentation README.md) | tar -xf - -C "$COPY" || exit 1
 
-ktap_plan $((${#RULES[@]} + 20))
+ktap_plan $((${#RULES[@]} + 22))
 for rule in "${RULES[@]}"; do
 	ktap "rule: $(rule_name "$rule")" "$rule" "$TREE"
 done
@@ -260,12 +280,14 @@ ktap 'planted: treap includes span.h' planted layers_hold spanalloc/treap.c '#in
 ktap 'planted: arena includes heap.h' planted layers_hold spanalloc/arena.h '# include "heap.h"'
 ktap 'planted: the device includes treap.h' planted layers_hold spanalloc/main.c '#include "treap.h"'
 ktap 'planted: the device includes space.h' planted layers_hold spanalloc/main.c '#include "space.h"'
+ktap 'planted: the account includes calls.h' planted layers_hold spanalloc/account.c '#include "calls.h"'
 ktap 'planted: the treap allocates' planted treap_is_pure spanalloc/treap.c '#include <linux/slab.h>'
 ktap 'planted: a source of the core is not tested' changed core_is_tested \
 	userspace-test/Makefile '/^CORE_SRCS/s/ claim\.c//'
 ktap 'planted: a source at the end of the core is not tested' changed core_is_tested \
 	userspace-test/Makefile 's/ inspect\.c$//'
 ktap 'planted: the core knows user memory' planted core_is_closed spanalloc/heap.c 'int __user *p;'
+ktap 'planted: the caches know user memory' planted core_is_closed spanalloc/cache_drain.c 'int __user *p;'
 ktap 'planted: a version test' planted versions_stand_in_compat spanalloc/heap.c \
 	'#if LINUX_VERSION_CODE >= 1'
 ktap 'planted: compat.h in a header' planted compat_in_no_header spanalloc/heap.h '#include "compat.h"'

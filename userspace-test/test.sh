@@ -196,7 +196,7 @@ programs() {
 }
 
 part_static() {
-	stream 30 'rules about the sources' ./static.sh
+	stream 34 'rules about the sources' ./static.sh
 	stream 23 'tools about the sources' ./static-tools.sh
 }
 
