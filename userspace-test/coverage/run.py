@@ -22,7 +22,7 @@ CORE = os.path.join(os.path.dirname(TESTS), "spanalloc")
 OUT = os.path.join("build", "coverage")
 OBJECTS = os.path.join(OUT, "sane", "core")
 # Of the core: no reading of the Makefile may lose one.
-SOURCES = 13
+SOURCES = 17
 # In percent, of all files together.
 LINES_MIN = 95
 BRANCHES_MIN = 85
