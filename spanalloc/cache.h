@@ -38,6 +38,7 @@
  * @room: how many spans of @npages it may hold
  * @n: how many it holds
  * @refused: spans that the cache was too full for since one was parked here
+ * @uses: counts spans put here and taken; who ages the cache sees whether it moves
  * @span: the spans; the one freed last comes last
  */
 struct span_shelf {
@@ -46,6 +47,7 @@ struct span_shelf {
 	u8 room;
 	u8 n;
 	u8 refused;
+	u8 uses;
 	struct span *span[SPAN_SHELF_SPANS];
 };
 
@@ -62,8 +64,8 @@ struct span_shelf {
  * @flushes: batches that went to the tree
  * @zeroed_pages: pages cleared for allocations
  * @zero_saved_pages: pages that were zero already when they had to be
- * @seen: @allocs and @frees when the scavenger looked last; its own
  * @shelf: the shelves
+ * @seen: what each shelf's uses were when the scavenger looked last; its own
  *
  * All but @seen is only written by its CPU, between span_cache_enter() and span_cache_leave();
  * others may read the counters.
@@ -80,8 +82,8 @@ struct span_cache {
 	u64 flushes;
 	u64 zeroed_pages;
 	u64 zero_saved_pages;
-	u64 seen;
 	struct span_shelf shelf[SPAN_SHELVES];
+	u8 seen[SPAN_SHELVES];
 } ____cacheline_aligned_in_smp;
 
 /**
@@ -125,7 +127,7 @@ static inline void span_cache_leave(struct span_cache *cache)
 static inline void span_shelf_shrunk(struct span_cache *cache, struct span_shelf *shelf,
 				     unsigned int n)
 {
-	shelf->n -= n;
+	WRITE_ONCE(shelf->n, shelf->n - n);
 	WRITE_ONCE(cache->npages, cache->npages - n * shelf->npages);
 	WRITE_ONCE(cache->nspans, cache->nspans - n);
 }

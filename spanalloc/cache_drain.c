@@ -3,6 +3,7 @@
  * Per-CPU caches of free spans: their life, and how they are emptied. See cache.c.
  */
 
+#include <linux/bitmap.h>
 #include <linux/bits.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
@@ -213,15 +214,17 @@ static unsigned long flush_all(struct span_heap *heap, struct span_cache *cache)
  * struct handover - what a CPU hands to who drains
  * @heap: the heap
  * @limit: pages that it may park from now on; 0: as before
+ * @only: the shelves to hand over; NULL: all
  * @busy: the CPU is at work on its cache, and hands nothing over
  * @npages: length of the spans that it hands over
  * @n: how many these are
- * @next: the first shelf that has not been handed over
+ * @next: the first shelf that has not been looked at
  * @span: these spans
  */
 struct handover {
 	struct span_heap *heap;
 	unsigned long limit;
+	const unsigned long *only;
 	bool busy;
 	unsigned long npages;
 	unsigned int n;
@@ -243,9 +246,10 @@ static void hand_over(void *arg)
 	if (!cache)
 		return;
 	while (!handover->n && handover->next < SPAN_SHELVES) {
-		struct span_shelf *shelf = &cache->shelf[handover->next++];
+		unsigned int number = handover->next++;
+		struct span_shelf *shelf = &cache->shelf[number];
 
-		if (!shelf->n)
+		if (!shelf->n || (handover->only && !test_bit(number, handover->only)))
 			continue;
 		handover->npages = shelf->npages;
 		handover->n = shelf->n;
@@ -266,22 +270,22 @@ static void hand_over(void *arg)
  * get on; who only tries does not wait for that. If it is offline, its cache is empty or will
  * be (keeper.c). What it parks meanwhile may stay: each shelf is handed over once.
  */
-static unsigned long drain_cpu(struct span_heap *heap, int cpu, unsigned long limit, bool try)
+static unsigned long drain_cpu(int cpu, struct handover *handover, bool try)
 {
+	struct span_heap *heap = handover->heap;
 	const struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
-	struct handover handover = { .heap = heap, .limit = limit };
 	unsigned long done = 0;
 
-	while (handover.next < SPAN_SHELVES && READ_ONCE(cache->nspans) &&
-	       !smp_call_function_single(cpu, hand_over, &handover, 1)) {
-		if (handover.busy && try)
+	while (handover->next < SPAN_SHELVES && READ_ONCE(cache->nspans) &&
+	       !smp_call_function_single(cpu, hand_over, handover, 1)) {
+		if (handover->busy && try)
 			break;
 		/* An interrupt that waited for the heap's lock to be let go of finds it busy. */
-		if (handover.busy)
+		if (handover->busy)
 			usleep_range(20, 100);
-		if (handover.n && !give_back(heap, NULL, NULL, handover.span, handover.n))
+		if (handover->n && !give_back(heap, NULL, NULL, handover->span, handover->n))
 			break;
-		done += handover.n * handover.npages;
+		done += handover->n * handover->npages;
 		cond_resched();
 	}
 	return done;
@@ -292,8 +296,11 @@ static unsigned long drain_all(struct span_heap *heap, bool try)
 	unsigned long done = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		done += drain_cpu(heap, cpu, 0, try);
+	for_each_possible_cpu(cpu) {
+		struct handover handover = { .heap = heap };
+
+		done += drain_cpu(cpu, &handover, try);
+	}
 	return done;
 }
 
@@ -314,11 +321,15 @@ unsigned long span_cache_drain(struct span_heap *heap)
 
 	if (!heap->caches || READ_ONCE(heap->damaged))
 		return 0;
+	/* (A) What was found missing before this was parked before who counts after this looks. */
+	smp_mb();
 	asked = READ_ONCE(heap->cache_drains);
 	mutex_lock(&heap->cache_drain);
 	/* Has another one begun since? He began after what we want had been parked. */
 	if (asked == heap->cache_drains) {
 		WRITE_ONCE(heap->cache_drains, asked + 1);
+		/* (B) Pairs with (A): who has not seen that has his spans seen here. */
+		smp_mb();
 		done = drain_all(heap, false);
 	}
 	mutex_unlock(&heap->cache_drain);
@@ -381,11 +392,36 @@ unsigned long span_cache_drain_unused(struct span_heap *heap, int cpu)
 	return heap->caches ? flush_all(heap, per_cpu_ptr(heap->caches, cpu)) : 0;
 }
 
+/*
+ * Drain what a CPU has not used since it was looked at last, or everything if that is too much:
+ * who only takes and parks one span does not see that the heap got smaller.
+ */
+static void age_cpu(struct span_heap *heap, int cpu, unsigned long limit)
+{
+	struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
+	struct handover handover = { .heap = heap, .limit = limit };
+	DECLARE_BITMAP(cold, SPAN_SHELVES) = { };
+	unsigned int i;
+
+	for (i = 0; i < SPAN_SHELVES; i++) {
+		u8 uses = READ_ONCE(cache->shelf[i].uses);
+
+		if (cache->seen[i] == uses && READ_ONCE(cache->shelf[i].n))
+			__set_bit(i, cold);
+		cache->seen[i] = uses;
+	}
+	if (READ_ONCE(cache->npages) <= 2 * limit)
+		handover.only = cold;
+	if (!handover.only || !bitmap_empty(cold, SPAN_SHELVES))
+		drain_cpu(cpu, &handover, false);
+}
+
 /**
- * span_cache_age() - drain caches that were not used since this was called last, or hold too much
+ * span_cache_age() - drain what was not used since this was called last, or is too much
  * @heap: the heap
  *
- * No CPU is interrupted but for that.
+ * That is, shelves: a CPU that is at work with spans of one length need not keep those of
+ * others. No CPU is interrupted but for that.
  *
  * Context: as span_cache_drain(). One at a time for each heap.
  * Return: true if a cache is not empty.
@@ -403,14 +439,8 @@ bool span_cache_age(struct span_heap *heap)
 	spin_unlock_irqrestore(&heap->lock, irqflags);
 	mutex_lock(&heap->cache_drain);
 	for_each_possible_cpu(cpu) {
-		struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
-		u64 used = READ_ONCE(cache->allocs) + READ_ONCE(cache->frees);
-
-		/* Who only takes and parks one span does not see that the heap got smaller. */
-		if (cache->seen == used || READ_ONCE(cache->npages) > 2 * limit)
-			drain_cpu(heap, cpu, limit, false);
-		cache->seen = used;
-		any |= READ_ONCE(cache->nspans);
+		age_cpu(heap, cpu, limit);
+		any |= READ_ONCE(per_cpu_ptr(heap->caches, cpu)->nspans);
 	}
 	mutex_unlock(&heap->cache_drain);
 	return any;

@@ -35,6 +35,7 @@
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
 #include "cache.h"
@@ -247,7 +248,7 @@ static int take_granule(struct claim *claim, struct span_block *block)
 	span_scavenger_before_take(heap);
 	err = heap->backing->take(heap->backing_priv, block, heap->granule_order,
 				  heap->nid, gfp, flags);
-	if (err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge(heap, 1))
+	if (err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge_some(heap))
 		err = heap->backing->take(heap->backing_priv, block, heap->granule_order,
 					  heap->nid, gfp, flags);
 	return err;
@@ -441,8 +442,12 @@ static int make_room(struct claim *claim)
 		claim->seen = heap->changes;
 		return 0;
 	}
-	if (!may_sleep(claim))
-		return -EAGAIN;
+	if (!may_sleep(claim)) {
+		unlock_claim(claim);
+		err = drain(claim) ? 0 : -EAGAIN;
+		lock_claim(claim);
+		return err;
+	}
 	unlock_claim(claim);
 	err = span_space_prepare(heap, &growth,
 				 claim->gfp | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
@@ -594,5 +599,7 @@ out_failed:
 struct span *span_heap_alloc(struct span_heap *heap,
 			     const struct span_request *request)
 {
+	/* A cache asks for no memory, so that the slab does not get to look. */
+	might_alloc(request->gfp);
 	return span_cache_alloc(heap, request) ? : alloc_from_tree(heap, request);
 }

@@ -105,8 +105,8 @@ struct span_keeper_ops {
  *           lock; readable without it)
  * @arenas: span map and granule table (with the lock; readable without it where arena.c says
  *          so)
- * @lock: protects everything below. Taken with interrupts off: allocation with
- *        GFP_ATOMIC and freeing are legal in hard interrupts
+ * @lock: protects everything below, where nothing else is said. Taken with interrupts off:
+ *        allocation with GFP_ATOMIC and freeing are legal in hard interrupts
  * @treap: the free spans
  * @rnd: generator of tree priorities
  * @in_use_pages: pages of spans in use and cached
@@ -166,7 +166,7 @@ struct span_heap {
 	bool damaged;
 	struct span_arenas arenas;
 
-	spinlock_t lock ____cacheline_aligned_in_smp;	/* protects all that follows */
+	spinlock_t lock ____cacheline_aligned_in_smp;	/* protects what follows */
 	struct span_treap treap;
 	struct rnd_state rnd;
 	unsigned long in_use_pages;
@@ -310,6 +310,7 @@ void span_heap_forget_contents(struct span_heap *heap);
 
 /* scavenge.c: giving memory back */
 unsigned long span_heap_scavenge(struct span_heap *heap, unsigned long npages);
+unsigned long span_heap_scavenge_some(struct span_heap *heap);
 void span_heap_release_idle(struct span_heap *heap, unsigned long end);
 
 /* upkeep.c: making idle memory better */

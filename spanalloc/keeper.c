@@ -146,7 +146,8 @@ static unsigned long keeper_scan(struct shrinker *shrinker, struct shrink_contro
 	const struct span_keeper *keeper = span_shrinker_owner(shrinker);
 	unsigned long done = span_scavenger_reclaim(keeper->heap, sc->nr_to_scan);
 
-	if (done == ULONG_MAX)
+	/* Nothing more is to be had, or not now: parked spans may be all that was counted. */
+	if (!done || done == ULONG_MAX)
 		return SHRINK_STOP;
 	/* Whole granules go, so it may be more than was asked for; or nothing is left. */
 	sc->nr_scanned = max(done, sc->nr_to_scan);

@@ -216,6 +216,20 @@ bool span_heap_try_release(struct span_heap *heap, unsigned long npages, u64 *co
 }
 
 /**
+ * span_heap_scavenge_some() - give back one idle granule
+ * @heap: the heap
+ *
+ * The per-CPU caches are drained only if there is none.
+ *
+ * Context: may sleep; without the heap's lock.
+ * Return: number of pages given back.
+ */
+unsigned long span_heap_scavenge_some(struct span_heap *heap)
+{
+	return span_heap_release(heap, 1, NULL) ? : span_heap_scavenge(heap, 1);
+}
+
+/**
  * span_heap_scavenge() - give idle memory back because somebody says so
  * @heap: the heap
  * @npages: see span_heap_release()

@@ -454,8 +454,9 @@ void span_scavenger_before_take(struct span_heap *heap)
  * @heap: the heap
  * @npages: pages that it wants
  *
- * The goal does not matter. Nothing here waits for the heap's lock, except to give back what
- * CPUs had parked.
+ * The goal does not matter. CPUs are asked for what they have parked only if what is idle is
+ * not enough: reclaim comes again and again, and each time costs them what they would allocate
+ * next. Nothing here waits for the heap's lock, except to give back what they had parked.
  *
  * Context: may sleep; from inside any allocation of memory that may.
  * Return: pages given back; ULONG_MAX if there were none since somebody else had
@@ -463,11 +464,14 @@ void span_scavenger_before_take(struct span_heap *heap)
  */
 unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npages)
 {
-	unsigned long done;
+	u64 *counter = &heap->stat.scavenged_reclaim_pages;
+	unsigned long done, more = 0;
 	bool whole;
 
-	span_cache_try_drain(heap);
-	whole = span_heap_try_release(heap, npages, &heap->stat.scavenged_reclaim_pages, &done);
+	whole = span_heap_try_release(heap, npages, counter, &done);
+	if (whole && done < npages && span_cache_try_drain(heap))
+		span_heap_try_release(heap, npages - done, counter, &more);
+	done += more;
 	return done || whole ? done : ULONG_MAX;
 }
 

@@ -72,6 +72,64 @@ void cache_drains_before_failing(void)
 	cw_end();
 }
 
+/* Nor is address space what is missing, for who cannot wait for more of it. */
+void cache_drains_before_growing(void)
+{
+	struct geometry geometry = cw_geometry;
+	struct span *span[2], *rest, *both;
+
+	geometry.limit = 128;
+	REQUIRE(hw_create(&geometry), "heap");
+	span[0] = cw_get_at(0, 8);
+	span[1] = cw_get_at(8, 8);
+	rest = cw_get_at(16, 48);
+	cw_put(span[0]);
+	cw_put(span[1]);
+	EXPECT_EQ(cw_stats().cached_pages, 16);
+	both = hw_request(16, 0, 0, GFP_ATOMIC, 0);
+	REQUIRE(!IS_ERR(both), "%ld", PTR_ERR(both));
+	EXPECT_EQ(both->node.base, 0);
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	EXPECT_EQ(PTR_ERR(hw_request(16, 0, 0, GFP_ATOMIC, 0)), -EAGAIN);
+	cw_put(both);
+	cw_put(rest);
+	cw_end();
+}
+
+static void count_call(int cpu)
+{
+	ncalls++;
+}
+
+/* Whoever reclaims memory asks CPUs for theirs if what is idle is not enough. */
+void cache_reclaim_asks_last(void)
+{
+	struct span *parked, *idle;
+
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	parked = cw_get_at(0, 8);
+	idle = hw_request(24, 8, 0, GFP_KERNEL, 0);
+	hw.heap->cache_pages = 8;
+	cw_put(idle);
+	hw.heap->cache_pages = CW_CACHE_PAGES;
+	cw_put(parked);
+	EXPECT_EQ(cw_stats().cached_pages, 8);
+	ncalls = 0;
+	shim_called_hook = count_call;
+	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 16), 16);
+	EXPECT_EQ(ncalls, 0);
+	EXPECT_EQ(cw_stats().cached_pages, 8);
+	EXPECT_EQ(span_heap_scavenge_some(hw.heap), 8);
+	EXPECT_EQ(ncalls, 0);
+	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 16), 8);
+	EXPECT_EQ(ncalls, 1);
+	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 16), 0);
+	cw_put(cw_get(8));
+	EXPECT_EQ(span_heap_scavenge_some(hw.heap), 8);
+	shim_called_hook = NULL;
+	cw_end();
+}
+
 /* What is on its way to the tree is nobody's, either. */
 static void look_in_between(int cpu)
 {
@@ -354,6 +412,34 @@ void cache_ages(void)
 	EXPECT_EQ(hw.keeper.nwakes, wakes + 1);
 	fake_keeper_run(&hw.keeper, hw.keeper.now + 10 * (u64)NSEC_PER_SEC);
 	EXPECT_EQ(cw_stats().cached_pages, 0);
+	cw_end();
+}
+
+/* A CPU that is at work with one length keeps no others. */
+void cache_shelves_age(void)
+{
+	struct geometry geometry = cw_geometry;
+	struct span *busy, *cold;
+	unsigned int i;
+
+	geometry.retain = 0;
+	geometry.keeper = true;
+	REQUIRE(hw_create(&geometry), "heap");
+	busy = cw_get_at(0, 8);
+	cold = cw_get_at(8, 5);
+	cw_put(cold);
+	cw_put(busy);
+	EXPECT_EQ(cw_stats().cached_pages, 13);
+	ncalls = 0;
+	shim_called_hook = count_call;
+	for (i = 0; i < 10; i++) {
+		cw_put(cw_get_at(0, 8));
+		fake_keeper_run(&hw.keeper, hw.keeper.now + NSEC_PER_SEC);
+	}
+	shim_called_hook = NULL;
+	EXPECT_EQ(cw_stats().cached_pages, 8);
+	/* Once for what is handed over, once to hear that this was all. */
+	EXPECT(ncalls >= 1 && ncalls <= 2, "%u calls", ncalls);
 	cw_end();
 }
 

@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	154
+#define NCASES	157
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -57,6 +57,8 @@ static const struct ktap_case cases[] = {
 	{ "a large heap parks more in its caches", cache_grows_with_the_heap },
 	{ "long spans share shelves", cache_long_spans_share },
 	{ "caches are drained before an allocation fails", cache_drains_before_failing },
+	{ "caches are drained where the heap would have to grow", cache_drains_before_growing },
+	{ "reclaim asks the caches last", cache_reclaim_asks_last },
 	{ "caches are drained on demand", cache_drains_on_demand },
 	{ "a cache is flushed in one hold of the lock", cache_flushed_at_once },
 	{ "a cache is drained though it is used", cache_drained_while_used },
@@ -66,6 +68,7 @@ static const struct ktap_case cases[] = {
 	{ "caches at work, and interrupted", cache_interrupted },
 	{ "no two heaps have one mark", cache_tells_heaps_apart },
 	{ "caches that nobody uses are drained, and then nobody looks", cache_ages },
+	{ "shelves that nobody uses are drained", cache_shelves_age },
 	{ "what is parked unheard is found", cache_parked_unheard },
 	{ "caches are looked at in time, whatever the window", cache_ages_in_a_long_window },
 	{ "what comes from a cache is zeroed if it is not zero", cache_zeroes_what_is_dirty },

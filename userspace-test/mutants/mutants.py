@@ -152,9 +152,10 @@ MUTANTS = [
 	 '\t\tlock_claim',
 	 '\t\tlock_claim'),
 	('nowait grows', 'claim.c',
-	 'if (!may_sleep(claim))\n'
-	 '\t\treturn -EAGAIN;',
-	 ''),
+	 '\tif (!may_sleep(claim)) {\n'
+	 '\t\tunlock_claim(claim);\n',
+	 '\tif (0) {\n'
+	 '\t\tunlock_claim(claim);\n'),
 	('no second chance for contig', 'claim.c',
 	 'claim->backed_only = true;',
 	 'return err;'),
@@ -321,11 +322,11 @@ MUTANTS = [
 	 '\tif (!owns(heap, span)) {',
 	 '\tif (0) {'),
 	('idle memory elsewhere does not help', 'claim.c',
-	 'err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge(heap, 1)',
+	 'err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge_some(heap)',
 	 '0'),
 	('a contiguous request gives the idle block away', 'claim.c',
-	 'err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge(heap, 1)',
-	 'err == -ENOMEM && span_heap_scavenge(heap, 1)'),
+	 'err == -ENOMEM && !(flags & SPAN_TAKE_CONTIG) && span_heap_scavenge_some(heap)',
+	 'err == -ENOMEM && span_heap_scavenge_some(heap)'),
 	('a failed allocation keeps its memory', 'claim.c',
 	 'else if (may_sleep(claim))',
 	 'else if (0)'),
