@@ -38,8 +38,8 @@
  * - tables stay where they are until the heap ends. A directory that is full is replaced,
  *   but the old one stays as well, and what it says goes on being true;
  * - the end of the address space is moved after everything below it was set up, by a
- *   release that is paired with the acquire of a lookup of any page, or of what somebody says
- *   is a span. Who has a span has got it after that;
+ *   release that is paired with the acquire of a lookup of any page. Who has a span has got
+ *   it after that;
  * - slots and words of bits are written as a whole. Where a span in use is concerned they
  *   do not change while it is in use, whatever becomes of its neighbours; so its owner
  *   finds it, and finds what is behind it;

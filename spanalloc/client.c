@@ -281,7 +281,7 @@ EXPORT_SYMBOL_SPANALLOC(spanalloc_free);
  *
  * For one that fails, those before stay allocated. As far as they come from memory that is
  * backed, neighbours in @spans are mostly neighbours in the heap, the lowest first, but
- * nothing is promised of that. A batch of up to 16 costs little more than one span.
+ * nothing is promised of that. A batch of up to 32 costs little more than one span.
  *
  * Context: as spanalloc_alloc().
  * Return: how many were allocated, @n or fewer; if it is none, why, as spanalloc_alloc()
