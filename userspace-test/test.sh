@@ -27,7 +27,8 @@
 #            kernels that report data races, for each of KCSAN_KERNELS
 #
 # Everything says what it says; the last line is "N passed, N failed". What counts is each
-# "ok" and "not ok" of the KTAP streams, each build, and each run of a virtual machine. The
+# "ok" and "not ok" of the KTAP streams, each build, and each run of a virtual machine; what a
+# kernel cannot do is skipped, and named with the reason before the last line. The
 # status is 0 if nothing failed and as many checks ran as there have to be: a loop over
 # nothing must not pass.
 #
@@ -48,6 +49,7 @@ KCSAN_KERNELS=${KCSAN_KERNELS:-6.1-kcsan}
 passed=0
 failed=0
 failures=()
+skips=()
 complete=
 tmp=$(mktemp -d) || exit 1
 log=$tmp/log
@@ -57,6 +59,9 @@ lanes=()
 last_line() {
 	local name
 	rm -rf "$tmp"
+	for name in "${skips[@]}"; do
+		printf 'skipped: %s\n' "$name"
+	done
 	for name in "${failures[@]}"; do
 		printf 'failed: %s\n' "$name"
 	done
@@ -120,6 +125,9 @@ stream() {
 	while read -r line; do
 		fail "$name: ${line#*not ok }"
 	done < <(tr -d '\r' <"$log" | grep -E '^[[:space:]]*not ok ([0-9]+|-)')
+	while read -r line; do
+		skips+=("$name: $line")
+	done < <(tr -d '\r' <"$log" | sed -nE 's/^[[:space:]]*ok ([0-9]+|-)( -)? (.*) # SKIP/\3:/p')
 	[[ $status -eq 0 || $bad -gt 0 ]] || fail "$name: status $status"
 	[[ $good -ge $least || $bad -gt 0 ]] || fail "$name: only $good of $least cases ran"
 }
@@ -143,22 +151,27 @@ lane() {
 	passed=0
 	failed=0
 	failures=()
+	skips=()
 	log=$log.$BASHPID
 	"$@"
 	printf '%d %d\n' "$passed" "$failed" >&3
-	[[ $failed -eq 0 ]] || printf '%s\n' "${failures[@]}" >&3
+	[[ $failed -eq 0 ]] || printf 'failed %s\n' "${failures[@]}" >&3
+	[[ ${#skips[@]} -eq 0 ]] || printf 'skipped %s\n' "${skips[@]}" >&3
 }
 
 # add_lane NAME FILE: what a lane has printed. One that was ended has printed nothing.
 add_lane() {
-	local good bad line before=$failed
+	local good bad kind line before=$failed
 	if ! read -r good bad; then
 		fail "$1: it did not get to its end"
 		return
 	fi
 	passed=$((passed + good))
-	while read -r line; do
-		fail "$line"
+	while read -r kind line; do
+		case $kind in
+		failed) fail "$line" ;;
+		skipped) skips+=("$line") ;;
+		esac
 	done
 	[[ $((failed - before)) -eq $bad ]] || fail "$1: its failures are not $bad"
 } <"$2"

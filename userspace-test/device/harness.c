@@ -299,26 +299,30 @@ static void judge_case(const struct test_case *test, const struct test_hooks *ho
 		test_note("%s took %.1f s", test->name, seconds_now() - start);
 }
 
+/* The last pattern that fits decides; "!" before it means that these are not wanted. */
 static bool is_wanted(const struct test_case *test, char *const *patterns)
 {
-	if (!*patterns)
-		return true;
+	bool wanted = !*patterns || **patterns == '!';
+
 	for (; *patterns; patterns++) {
-		if (!fnmatch(*patterns, test->name, 0))
-			return true;
+		bool unwanted = **patterns == '!';
+
+		if (!fnmatch(*patterns + unwanted, test->name, 0))
+			wanted = !unwanted;
 	}
-	return false;
+	return wanted;
 }
 
 /*
  * Runs the cases whose name matches one of @patterns, a list that ends with NULL; an
- * empty one means all, which must be @planned. Returns the exit status for main().
+ * empty one, or one that begins with what is not wanted, means all others. All there are must
+ * be @planned. Returns the exit status for main().
  */
 int test_run(const struct test_suite *suites, size_t nsuites, unsigned int planned,
 	     const struct test_hooks *hooks, char *const *patterns)
 {
 	struct totals totals = { 0 };
-	unsigned int wanted = 0;
+	unsigned int wanted = 0, all = 0;
 	size_t s, i;
 
 	skip_reason = mmap(NULL, REASON_SIZE, PROT_READ | PROT_WRITE,
@@ -328,6 +332,7 @@ int test_run(const struct test_suite *suites, size_t nsuites, unsigned int plann
 	for (s = 0; s < nsuites; s++) {
 		for (i = 0; i < suites[s].ncases; i++)
 			wanted += is_wanted(&suites[s].cases[i], patterns);
+		all += suites[s].ncases;
 	}
 	say("1..%u", *patterns ? wanted : planned);
 	for (s = 0; s < nsuites; s++) {
@@ -338,7 +343,7 @@ int test_run(const struct test_suite *suites, size_t nsuites, unsigned int plann
 	}
 	say("# Totals: pass:%u fail:%u skip:%u", totals.passed, totals.failed,
 	    totals.skipped);
-	if (!*patterns && totals.cases != planned) {
+	if (all != planned) {
 		say("not ok %u %u cases were planned", totals.cases + 1, planned);
 		return EXIT_FAILURE;
 	}
