@@ -125,9 +125,9 @@ static bool make_room(struct span_heap *heap, struct span_cache *cache,
 			return false;
 		}
 		span_cache_flush(heap, cache, shelf, shelf->n);
-		if (shelf->n)
-			return false;
-		span_shelf_label(shelf, npages, cache->limit);
+		/* A damaged heap keeps its spans. */
+		if (!shelf->n)
+			span_shelf_label(shelf, npages, cache->limit);
 	}
 	if (shelf->n >= shelf->room)
 		span_cache_flush(heap, cache, shelf, DIV_ROUND_UP(shelf->n, 2));

@@ -276,16 +276,17 @@ static unsigned long drain_cpu(int cpu, struct handover *handover, bool try)
 	const struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
 	unsigned long done = 0;
 
+	/* What has been handed over to a heap that is found damaged then is lost: that and no more. */
 	while (handover->next < SPAN_SHELVES && READ_ONCE(cache->nspans) &&
+	       !READ_ONCE(heap->damaged) &&
 	       !smp_call_function_single(cpu, hand_over, handover, 1)) {
 		if (handover->busy && try)
 			break;
 		/* An interrupt that waited for the heap's lock to be let go of finds it busy. */
 		if (handover->busy)
 			usleep_range(20, 100);
-		if (handover->n && !give_back(heap, NULL, NULL, handover->span, handover->n))
-			break;
-		done += handover->n * handover->npages;
+		if (handover->n && give_back(heap, NULL, NULL, handover->span, handover->n))
+			done += handover->n * handover->npages;
 		cond_resched();
 	}
 	return done;

@@ -130,6 +130,59 @@ void cache_reclaim_asks_last(void)
 	cw_end();
 }
 
+static void damage_it(int cpu)
+{
+	hw.heap->damaged = true;
+}
+
+/* What is on its way to a heap that is found damaged then stays with nobody, and is counted. */
+void cache_drained_into_damage(void)
+{
+	struct span *span;
+
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	span = cw_get(8);
+	cw_put(span);
+	shim_cpu = 1;
+	cw_put(cw_get(3));
+	shim_cpu = 0;
+	shim_called_hook = damage_it;
+	EXPECT_EQ(span_cache_drain(hw.heap), 0);
+	shim_called_hook = NULL;
+	EXPECT_EQ(span->node.state, SPAN_CACHED);
+	EXPECT_EQ(hw.heap->handed_spans, 1);
+	EXPECT_EQ(hw.heap->handed_pages, 8);
+	hw.heap->damaged = false;
+	hw.heap->handed_spans = 0;
+	hw.heap->handed_pages = 0;
+	span->node.state = SPAN_IN_USE;
+	cw_put(span);
+	cw_end();
+}
+
+static void begin_to_work(void)
+{
+	per_cpu_ptr(hw.heap->caches, 0)->busy = true;
+}
+
+/* Somebody is at work on the cache when there are objects to fill it. */
+void cache_in_use_when_filled(void)
+{
+	struct span *span;
+
+	REQUIRE(hw_create(&cw_geometry), "heap");
+	cw_put(cw_get(7));
+	shim_alloc_hook = begin_to_work;
+	span = cw_get(1);
+	shim_alloc_hook = NULL;
+	EXPECT_EQ(cw_stats().cache_refills, 0);
+	EXPECT_EQ(cw_stats().cached_pages, 7);
+	EXPECT(per_cpu_ptr(hw.heap->caches, 0)->busy, "nobody came");
+	per_cpu_ptr(hw.heap->caches, 0)->busy = false;
+	cw_put(span);
+	cw_end();
+}
+
 /* What is on its way to the tree is nobody's, either. */
 static void look_in_between(int cpu)
 {

@@ -10,7 +10,7 @@
 
 #include "heap_world.h"
 
-#define NCASES	157
+#define NCASES	159
 
 uint64_t opt_seed;
 uint64_t opt_ops = 3000;
@@ -59,6 +59,8 @@ static const struct ktap_case cases[] = {
 	{ "caches are drained before an allocation fails", cache_drains_before_failing },
 	{ "caches are drained where the heap would have to grow", cache_drains_before_growing },
 	{ "reclaim asks the caches last", cache_reclaim_asks_last },
+	{ "a cache is drained into a heap that is damaged", cache_drained_into_damage },
+	{ "a cache that is in use is not filled", cache_in_use_when_filled },
 	{ "caches are drained on demand", cache_drains_on_demand },
 	{ "a cache is flushed in one hold of the lock", cache_flushed_at_once },
 	{ "a cache is drained though it is used", cache_drained_while_used },

@@ -255,6 +255,8 @@ void cache_ages(void);
 void cache_parked_unheard(void);
 void cache_ages_in_a_long_window(void);
 void cache_shelves_age(void);
+void cache_drained_into_damage(void);
+void cache_in_use_when_filled(void);
 void cache_drains_before_growing(void);
 void cache_reclaim_asks_last(void);
 void cache_zeroes_what_is_dirty(void);

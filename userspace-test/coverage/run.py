@@ -7,7 +7,7 @@ ours. Not counted are branches of assertions (ASSERTION below), which fail on da
 their lines are. Each line that no test reaches stands in the file "exceptions" with a
 reason: a line without one is a failure, and so is a reason without such a line.
 
-Prints a table and KTAP; the last line is "N passed, N failed".
+Prints the lines of which a branch is not taken, a table, and KTAP; the last line is "N passed, N failed".
 """
 
 import json
@@ -169,9 +169,18 @@ def table(lines):
 	return row("total", lines)
 
 
+def show_untaken(lines):
+	"""Half of an if that no test takes: most of them are for what another CPU may do."""
+	for line in lines:
+		if line.reached and not all(line.branches):
+			print(f"# {line.file}:{line.number}: {sum(line.branches)} of "
+			      f"{len(line.branches)} branches: {line.key[1]}: {line.key[2]}")
+
+
 def judge(files):
 	lines = [line for name, found in files.items() for line in lines_of(name, found)]
 	reasons = read_exceptions()
+	show_untaken(lines)
 	reached, taken = table(lines)
 	case("every source of the core was measured", absent(files, core_sources()))
 	case("what was built is what was measured",

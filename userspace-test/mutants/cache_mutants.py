@@ -28,8 +28,8 @@ MUTANTS = [
 	 'if (!shelf->n) {'),
 	('cache: a shared shelf keeps what it has under another length', 'cache.c',
 	 '\t\tspan_cache_flush(heap, cache, shelf, shelf->n);\n'
-	 '\t\tif (shelf->n)\n'
-	 '\t\t\treturn false;\n',
+	 '\t\t/* A damaged heap keeps its spans. */\n'
+	 '\t\tif (!shelf->n)\n',
 	 ''),
 	('cache: no bound for a CPU', 'cache.c',
 	 '\t       cache->npages + npages <= cache->limit;',
@@ -94,8 +94,11 @@ MUTANTS = [
 	 'if (handover->busy && try)',
 	 'if (0)'),
 	('cache: what is handed over is lost', 'cache_drain.c',
-	 'if (handover->n && !give_back(heap, NULL, NULL, handover->span, handover->n))',
+	 'if (handover->n && give_back(heap, NULL, NULL, handover->span, handover->n))',
 	 'if (0)'),
+	('cache: a damaged heap goes on being drained', 'cache_drain.c',
+	 '\t       !READ_ONCE(heap->damaged) &&\n',
+	 ''),
 	('cache: one shelf is handed over', 'cache_drain.c',
 	 'while (handover->next < SPAN_SHELVES &&',
 	 'while (handover->next < 1 &&'),
