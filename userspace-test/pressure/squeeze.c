@@ -235,19 +235,25 @@ static void come_and_go(uint64_t fills, uint64_t eats)
 	CHECK(dev_heap_is_sound());
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Everybody comes and goes: nobody is killed, and all contents are right. */
 static void everybody_comes_and_goes(void)
 {
 	double end = seconds_now() + (is_short ? 3 : 30);
-	uint64_t limit = 16 * MIB / page_size, fills, eats, reclaimed;
+	uint64_t limit, there, fills, eats, reclaimed;
 	unsigned int rounds;
 	int i;
 
 	kills = vm_stat("oom_kill");
-	eats = meminfo_bytes("MemFree") + cache_bytes();
-	fills = eats / 3;
-	/* What the workers have at most, with what is lost between spans. */
-	eats -= NWORKERS * limit * page_size * 3 / 2 + MARGIN;
+	there = meminfo_bytes("MemFree") + cache_bytes();
+	fills = there / 3;
+	limit = least(16 * MIB, there / 24) / page_size;
+	/* Less what the workers have at most, with what is lost between spans. */
+	eats = there - NWORKERS * limit * page_size * 3 / 2 - least(MARGIN, there / 12);
 	module_load("window_ms=60000 max_pages=%llu",
 		    (unsigned long long)(2 * meminfo_bytes("MemTotal") / page_size));
 	for (i = 0; i < NWORKERS; i++)

@@ -19,9 +19,10 @@ esac
 # Processors keep few free pages each: what they keep is neither free nor available.
 echo 100000 >/proc/sys/vm/percpu_pagelist_high_fraction
 
-# What the kernel keeps for itself is free, too, but nobody else's to eat: as little for all of
-# them, however much they think that they need for huge pages.
-echo 8192 >/proc/sys/vm/min_free_kbytes
+# What the kernel keeps for itself is free, too, but nobody else's to eat: little, and as much
+# at all times, however much it would like for huge pages.
+echo 4096 >/proc/sys/vm/min_free_kbytes
+echo 0 >/proc/sys/vm/watermark_boost_factor
 
 # No greeting of a module that is loaded again in the middle of a result; warnings pass.
 dmesg -n 5
