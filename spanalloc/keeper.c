@@ -264,6 +264,11 @@ void span_keeper_remove(struct span_heap *heap)
 {
 	struct span_keeper *keeper = heap->keeper_priv;
 
+	/*
+	 * Between here and the end of the heap nobody hears the system any more. What is idle must
+	 * be gone before, or somebody is killed for want of it.
+	 */
+	span_scavenger_purge(heap);
 	cpuhp_state_remove_instance_nocalls(keeper_cpu_state, &keeper->cpu);
 	unregister_memory_notifier(&keeper->memory);
 	unregister_oom_notifier(&keeper->oom);
