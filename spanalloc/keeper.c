@@ -61,26 +61,6 @@
  */
 #define RECLAIM_BATCH_MIN	128UL
 
-/**
- * struct span_keeper - what a heap has of the kernel
- * @heap: the heap (invariant)
- * @work: steps of the scavenger; queued by wake() and by itself
- * @shrinker: gives back when the system reclaims (invariant)
- * @oom: gives back before a task is killed (invariant)
- * @memory: gives back before memory goes offline (invariant)
- * @cpu: links keepers that hear of CPUs that go offline (the CPU hotplug state's lock)
- * @nid: the node that idle pages are accounted to (invariant)
- */
-struct span_keeper {
-	struct span_heap *heap;
-	struct delayed_work work;
-	struct shrinker *shrinker;
-	struct notifier_block oom;
-	struct notifier_block memory;
-	struct hlist_node cpu;
-	int nid;
-};
-
 static struct workqueue_struct *keeper_queue;
 static enum cpuhp_state keeper_cpu_state;
 

@@ -8,10 +8,10 @@
  * DOC: Torture
  *
  * Each thread owns some spans, and does to them at random what the interface offers:
- * allocates with all flags, sleeping and not, splits, looks up, verifies, frees, and
- * scavenges and reads the statistics in between. A timer of each thread allocates,
- * verifies and frees in hard interrupts. Pages are stamped by their owner, all of them,
- * so that a page with two owners is noticed by one of them.
+ * allocates with all flags, sleeping and not, one by one and many at once, splits, looks
+ * up, verifies, frees, and scavenges and reads the statistics in between. A timer of each
+ * thread allocates, verifies and frees in hard interrupts, sometimes many at once, too.
+ * Pages are stamped by their owner (holding.h).
  *
  * Loading the module runs it, and fails if the test did. The results are in the log, as
  * KTAP behind the module's name: one case for each kind of operation, which has to have
@@ -32,18 +32,19 @@
 #include <linux/string.h>
 
 #include "../../spanalloc/compat.h"
+#include "holding.h"
 
 #define THREADS_MAX	64
 #define SLOTS		48
 #define IRQ_SLOTS	32
 #define LENGTH_MAX	700
 #define IRQ_LENGTH_MAX	300
+/* An interrupt has room for so many spans on its stack. */
+#define IRQ_BULK	8
 /* Less than what all slots could hold, so that some allocations are refused. */
 #define HEAP_PAGES	(64UL << (20 - PAGE_SHIFT))
 /* A timer pauses no longer than this, whatever has held an interrupt up. */
 #define PAUSE_MAX_NS	(50 * NSEC_PER_MSEC)
-/* Complaints that are printed; all are counted. */
-#define COMPLAINTS_MAX	10
 
 static unsigned int seconds = 5;
 module_param(seconds, uint, 0444);
@@ -71,8 +72,9 @@ MODULE_PARM_DESC(poison, "free pages are poisoned");
 
 enum kind {
 	KIND_ALLOC, KIND_ATOMIC, KIND_ZERO, KIND_CONTIG, KIND_ALIGN, KIND_REFUSED,
-	KIND_SPLIT, KIND_LOOKUP, KIND_VERIFY, KIND_FREE, KIND_SCAVENGE, KIND_STATS,
-	KIND_IRQ_ALLOC, KIND_IRQ_REFUSED, KIND_IRQ_FREE, KINDS
+	KIND_SPLIT, KIND_LOOKUP, KIND_VERIFY, KIND_FREE, KIND_BULK, KIND_BULK_FREE,
+	KIND_SCAVENGE, KIND_STATS, KIND_IRQ_ALLOC, KIND_IRQ_REFUSED, KIND_IRQ_FREE,
+	KIND_IRQ_BULK, KINDS
 };
 
 static const char * const kind_names[KINDS] = {
@@ -86,23 +88,14 @@ static const char * const kind_names[KINDS] = {
 	[KIND_LOOKUP] = "spans looked up by page",
 	[KIND_VERIFY] = "pages verified",
 	[KIND_FREE] = "frees",
+	[KIND_BULK] = "spans allocated many at once",
+	[KIND_BULK_FREE] = "spans freed many at once",
 	[KIND_SCAVENGE] = "pages scavenged",
 	[KIND_STATS] = "statistics that add up",
 	[KIND_IRQ_ALLOC] = "allocations in hard interrupts",
 	[KIND_IRQ_REFUSED] = "refused allocations in hard interrupts",
 	[KIND_IRQ_FREE] = "frees in hard interrupts",
-};
-
-/**
- * struct holding - a span and what its pages contain
- * @span: NULL if there is none
- * @tag: of its owner; differs for all allocations
- * @first: number of its first page, which a split makes more than 0
- */
-struct holding {
-	struct span *span;
-	u64 tag;
-	unsigned long first;
+	[KIND_IRQ_BULK] = "of these, many at once",
 };
 
 /**
@@ -134,64 +127,10 @@ struct worker {
 
 static struct span_heap *heap;
 static struct worker *workers;
-static atomic_t complaints = ATOMIC_INIT(0);
-
-#define complain(format, ...) do {						\
-	if (atomic_inc_return(&complaints) <= COMPLAINTS_MAX)			\
-		pr_err("spanalloc_torture: # " format "\n", ##__VA_ARGS__);	\
-} while (0)
 
 static u32 below(struct rnd_state *rnd, u32 limit)
 {
 	return prandom_u32_state(rnd) % limit;
-}
-
-static u64 *page_words(const struct holding *holding, unsigned long index)
-{
-	return page_address(spanalloc_page(heap, holding->span, index));
-}
-
-/* The first and the last word of each page tell whose it is. */
-static void stamp(const struct holding *holding)
-{
-	unsigned long index;
-
-	for (index = 0; index < spanalloc_npages(holding->span); index++) {
-		u64 *word = page_words(holding, index);
-		u64 value = holding->tag + holding->first + index;
-
-		word[0] = value;
-		word[PAGE_SIZE / sizeof(u64) - 1] = ~value;
-	}
-}
-
-static unsigned long verify(const struct holding *holding)
-{
-	unsigned long npages = spanalloc_npages(holding->span), index;
-
-	for (index = 0; index < npages; index++) {
-		const u64 *word = page_words(holding, index);
-		u64 value = holding->tag + holding->first + index;
-
-		if (word[0] != value || word[PAGE_SIZE / sizeof(u64) - 1] != ~value) {
-			complain("page %lu of %lu at %lu: expected %#llx, found %#llx",
-				 index, npages, spanalloc_base(holding->span), value, word[0]);
-			break;
-		}
-	}
-	return npages;
-}
-
-static void verify_zero(const struct holding *holding)
-{
-	unsigned long index;
-
-	for (index = 0; index < spanalloc_npages(holding->span); index++) {
-		if (!memchr_inv(page_words(holding, index), 0, PAGE_SIZE))
-			continue;
-		complain("page %lu at %lu is not zero", index, spanalloc_base(holding->span));
-		return;
-	}
 }
 
 static void check_refusal(int err, bool atomic)
@@ -212,7 +151,7 @@ static void check_placement(struct worker *worker, const struct holding *holding
 			    unsigned long align, unsigned int flags)
 {
 	if (flags & SPANALLOC_ZERO) {
-		verify_zero(holding);
+		holding_verify_zero(heap, holding);
 		worker->did[KIND_ZERO]++;
 	}
 	if (flags & SPANALLOC_CONTIG) {
@@ -226,6 +165,11 @@ static void check_placement(struct worker *worker, const struct holding *holding
 				 spanalloc_base(holding->span), align);
 		worker->did[KIND_ALIGN]++;
 	}
+}
+
+static struct holding hold(struct worker *worker, struct span *span)
+{
+	return (struct holding) { span, worker->id << 56 | ++worker->ntags << 16 };
 }
 
 static void do_alloc(struct worker *worker, struct holding *holding)
@@ -243,18 +187,15 @@ static void do_alloc(struct worker *worker, struct holding *holding)
 		worker->did[KIND_REFUSED]++;
 		return;
 	}
-	*holding = (struct holding) {
-		.span = span,
-		.tag = worker->id << 56 | ++worker->ntags << 16,
-	};
+	*holding = hold(worker, span);
 	check_placement(worker, holding, align, flags);
-	stamp(holding);
+	holding_stamp(heap, holding);
 	worker->did[atomic ? KIND_ATOMIC : KIND_ALLOC]++;
 }
 
 static void do_free(struct worker *worker, struct holding *holding)
 {
-	worker->did[KIND_VERIFY] += verify(holding);
+	worker->did[KIND_VERIFY] += holding_verify(heap, holding);
 	spanalloc_free(heap, holding->span);
 	holding->span = NULL;
 	worker->did[KIND_FREE]++;
@@ -268,6 +209,51 @@ static struct holding *empty_slot(struct worker *worker)
 		if (!worker->slots[i].span)
 			return &worker->slots[i];
 	return NULL;
+}
+
+/* One for each slot that is empty: more than a batch, if most are. */
+static void do_bulk(struct worker *worker)
+{
+	unsigned int flags = below(&worker->rnd, 2) ? SPANALLOC_ZERO : 0, i, nslots = 0;
+	gfp_t gfp = below(&worker->rnd, 2) ? GFP_ATOMIC : GFP_KERNEL;
+	unsigned long npages = 1 + below(&worker->rnd, 64);
+	struct span *span[SLOTS];
+	long n;
+
+	for (i = 0; i < SLOTS; i++)
+		nslots += !worker->slots[i].span;
+	n = spanalloc_alloc_bulk(heap, npages, flags, gfp, nslots, span);
+	if (n < 0)
+		check_refusal(n, gfp == GFP_ATOMIC);
+	for (; n > 0; n--) {
+		struct holding *holding = empty_slot(worker);
+
+		*holding = hold(worker, span[n - 1]);
+		if (spanalloc_npages(holding->span) != npages)
+			complain("one of many is not %lu pages long", npages);
+		check_placement(worker, holding, 1, flags);
+		holding_stamp(heap, holding);
+		worker->did[KIND_BULK]++;
+	}
+}
+
+/* About half of all, and what is no span in between. */
+static void do_bulk_free(struct worker *worker)
+{
+	struct span *span[SLOTS] = { };
+	unsigned int i;
+
+	for (i = 0; i < SLOTS; i++) {
+		struct holding *holding = &worker->slots[i];
+
+		if (!holding->span || below(&worker->rnd, 2))
+			continue;
+		worker->did[KIND_VERIFY] += holding_verify(heap, holding);
+		span[i] = holding->span;
+		holding->span = NULL;
+		worker->did[KIND_BULK_FREE]++;
+	}
+	spanalloc_free_bulk(heap, SLOTS, span);
 }
 
 static void do_split(struct worker *worker, struct holding *holding)
@@ -285,9 +271,8 @@ static void do_split(struct worker *worker, struct holding *holding)
 		return;
 	}
 	*upper = (struct holding) { span, holding->tag, holding->first + keep };
-	if (spanalloc_npages(holding->span) != keep ||
-	    spanalloc_base(span) != spanalloc_base(holding->span) + keep ||
-	    spanalloc_npages(span) != npages - keep)
+	if (spanalloc_npages(holding->span) != keep || spanalloc_npages(span) != npages - keep ||
+	    spanalloc_base(span) != spanalloc_base(holding->span) + keep)
 		complain("split %lu at %lu made other lengths", npages, keep);
 	worker->did[KIND_SPLIT]++;
 }
@@ -332,6 +317,10 @@ static void step(struct worker *worker)
 			spanalloc_scavenge(heap, below(&worker->rnd, HEAP_PAGES));
 	else if (what < 6)
 		do_stats(worker);
+	else if (what < 7)
+		do_bulk(worker);
+	else if (what < 8)
+		do_bulk_free(worker);
 	else if (!holding->span)
 		do_alloc(worker, holding);
 	else if (what < 20)
@@ -355,6 +344,36 @@ static unsigned long draw_irq_length(struct worker *worker)
 	}
 }
 
+static struct holding irq_hold(struct worker *worker, struct span *span)
+{
+	return (struct holding) { span, (worker->id | 0x80) << 56 | ++worker->irq_ntags << 16 };
+}
+
+/* Spans of a few pages, which come and go at once. */
+static void irq_bulk(struct worker *worker)
+{
+	struct holding holding[IRQ_BULK];
+	struct span *span[IRQ_BULK];
+	long n = spanalloc_alloc_bulk(heap, 1 + below(&worker->irq_rnd, 8), 0, GFP_ATOMIC,
+				      IRQ_BULK, span), i;
+
+	if (n <= 0) {
+		check_refusal(n, true);
+		worker->did[KIND_IRQ_REFUSED]++;
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		holding[i] = irq_hold(worker, span[i]);
+		holding_stamp(heap, &holding[i]);
+	}
+	for (i = 0; i < n; i++)
+		holding_verify(heap, &holding[i]);
+	spanalloc_free_bulk(heap, n, span);
+	worker->did[KIND_IRQ_ALLOC] += n;
+	worker->did[KIND_IRQ_FREE] += n;
+	worker->did[KIND_IRQ_BULK] += n;
+}
+
 /* In a hard interrupt. */
 static void irq_step(struct worker *worker)
 {
@@ -362,8 +381,10 @@ static void irq_step(struct worker *worker)
 	unsigned int flags = below(&worker->irq_rnd, 2) ? SPANALLOC_ZERO : 0;
 	struct span *span;
 
+	if (!below(&worker->irq_rnd, 16))
+		irq_bulk(worker);
 	if (holding->span) {
-		verify(holding);
+		holding_verify(heap, holding);
 		spanalloc_free(heap, holding->span);
 		holding->span = NULL;
 		worker->did[KIND_IRQ_FREE]++;
@@ -375,13 +396,10 @@ static void irq_step(struct worker *worker)
 		worker->did[KIND_IRQ_REFUSED]++;
 		return;
 	}
-	*holding = (struct holding) {
-		.span = span,
-		.tag = (worker->id | 0x80) << 56 | ++worker->irq_ntags << 16,
-	};
+	*holding = irq_hold(worker, span);
 	if (flags & SPANALLOC_ZERO)
-		verify_zero(holding);
-	stamp(holding);
+		holding_verify_zero(heap, holding);
+	holding_stamp(heap, holding);
 	worker->did[KIND_IRQ_ALLOC]++;
 }
 
@@ -486,15 +504,15 @@ static void judge_kinds(u64 sums[KINDS])
 static void judge_all(void)
 {
 	struct spanalloc_stats stats;
-	u64 sums[KINDS], allocs;
+	u64 sums[KINDS], allocs, frees;
 
 	pr_info("spanalloc_torture: 1..%u\n", KINDS + 8);
 	judge_kinds(sums);
-	allocs = sums[KIND_ALLOC] + sums[KIND_ATOMIC] + sums[KIND_IRQ_ALLOC];
+	allocs = sums[KIND_ALLOC] + sums[KIND_ATOMIC] + sums[KIND_BULK] + sums[KIND_IRQ_ALLOC];
+	frees = sums[KIND_FREE] + sums[KIND_BULK_FREE] + sums[KIND_IRQ_FREE];
 	spanalloc_get_stats(heap, &stats);
 	judge(stats.allocs == allocs, "allocations that the heap knows of", stats.allocs);
-	judge(stats.frees == sums[KIND_FREE] + sums[KIND_IRQ_FREE],
-	      "frees that the heap knows of", stats.frees);
+	judge(stats.frees == frees, "frees that the heap knows of", stats.frees);
 	judge(!stats.in_use_pages && !stats.claimed_pages && !stats.in_use_spans,
 	      "pages left in use", stats.in_use_pages);
 	judge((!cache_pages || poison || want_init_on_free()) == !stats.cache_allocs,

@@ -28,6 +28,7 @@ static const char *const count_names[NCOUNTS] = {
 	[FORKED] = "forks with a mapping",
 	[KILLED] = "processes killed",
 	[TRIMMED] = "trims",
+	[RECLAIMED] = "reclaims by the system",
 	[PINNED] = "pins by vmsplice",
 	[READ_DIRECTLY] = "direct reads",
 	[WRITTEN_DIRECTLY] = "direct writes",
@@ -52,7 +53,7 @@ static const struct {
 };
 
 #define NPROCESSES ARRAY_SIZE(processes)
-#define NRESULTS (NCOUNTS + NPROCESSES + 5)
+#define NRESULTS (NCOUNTS + NPROCESSES + 6)
 
 static unsigned int nresults, nfailed;
 
@@ -61,6 +62,15 @@ static void result(bool good, const char *what, const char *name)
 	printf("%s %u %s%s\n", good ? "ok" : "not ok", ++nresults, what, name);
 	fflush(stdout);
 	nfailed += !good;
+}
+
+/* Pages that have gone back since the system wanted them: nobody has seen to that else. */
+static void judge_reclaim(int fd)
+{
+	uint64_t npages = dev_stats(fd).scavenged_reclaim_pages;
+
+	test_note("%llu pages were reclaimed", (unsigned long long)npages);
+	result(npages > 0, "done: ", "pages reclaimed from the heap");
 }
 
 /* Waits for all, and says of each how it ended. */
@@ -139,6 +149,7 @@ int main(int argc, char **argv)
 		pids[i] = child_start(processes[i].run, NULL);
 	judge_processes(pids);
 	judge_counts();
+	judge_reclaim(fd);
 	judge_heap(fd);
 	if (nresults != NRESULTS)
 		result(false, "as many results as planned", "");

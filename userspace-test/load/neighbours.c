@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define DROP_CACHES	"/proc/sys/vm/drop_caches"
+
 /*
  * All that the heap may have, which somebody has a part of nearly always: before it
  * refuses, the heap has looked through the quarantine.
@@ -23,20 +25,6 @@ static void ask_for_everything(int fd)
 	count(REFUSED, 1);
 }
 
-void run_trimming(void *arg)
-{
-	struct owner owner = owner_new(dev_open());
-
-	while (is_time_left()) {
-		dev_trim(owner.fd, draw(&owner) % 2 ? ~0ULL : 1 + draw(&owner) % 1024);
-		count(TRIMMED, 1);
-		if (draw(&owner) % 8 == 0)
-			ask_for_everything(owner.fd);
-		sleep_ms(draw(&owner) % 40);
-	}
-	close(owner.fd);
-}
-
 static void tell(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -44,6 +32,31 @@ static void tell(const char *path, const char *text)
 	CHECK_OK(fd);
 	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
+}
+
+/*
+ * What is idle goes back since somebody says so, or since the system reclaims: as many times
+ * each, or those who are asked more often would leave nothing to the others.
+ */
+void run_trimming(void *arg)
+{
+	struct owner owner = owner_new(dev_open());
+
+	/* The kernel says nothing of each time any more. */
+	tell(DROP_CACHES, "4");
+	while (is_time_left()) {
+		if (draw(&owner) % 2) {
+			dev_trim(owner.fd, draw(&owner) % 2 ? ~0ULL : 1 + draw(&owner) % 1024);
+			count(TRIMMED, 1);
+		} else {
+			tell(DROP_CACHES, "2");
+			count(RECLAIMED, 1);
+		}
+		if (draw(&owner) % 8 == 0)
+			ask_for_everything(owner.fd);
+		sleep_ms(draw(&owner) % 40);
+	}
+	close(owner.fd);
 }
 
 static size_t free_bytes(void)
@@ -96,7 +109,7 @@ void run_squeezing(void *arg)
 		read_disk(disk);
 		tell("/proc/sys/vm/compact_memory", "1");
 		CHECK_OK(munmap(memory, nbytes));
-		tell("/proc/sys/vm/drop_caches", "3");
+		tell(DROP_CACHES, "3");
 		count(SQUEEZED, 1);
 	}
 	close(disk);

@@ -39,44 +39,79 @@ static double frozen_seconds(void)
 	return seconds;
 }
 
-/* The heap works, and the scavenger with it. */
-static void wait_for_work(void)
+static void need_processor(void)
+{
+	if (access(CPU_ONLINE, W_OK))
+		test_skip("no processor that can be taken away");
+}
+
+/* The heap works, and the scavenger with it, and caches if there are any. */
+static void wait_for_work(bool caches)
 {
 	uint64_t allocated = workers_allocated();
 	double deadline = seconds_now() + 30 * patience();
 
 	wait_above("scavenged_pages", heap_stat("scavenged_pages"));
+	if (caches)
+		wait_above("cache_allocs", heap_stat("cache_allocs"));
 	while (workers_allocated() == allocated) {
 		CHECK(seconds_now() < deadline);
 		sleep_ms(1);
 	}
 }
 
-static void end_of_work(void)
+/* The work goes on wherever there is a processor for it. */
+static void work_while_processor_comes_and_goes(bool caches)
 {
+	int rounds = is_short ? 3 : 20, i;
+
+	worker_start(WORKER_PAGES);
+	worker_start(WORKER_PAGES);
+	for (i = 0; i < rounds; i++) {
+		wait_for_work(caches);
+		tell(CPU_ONLINE, "0");
+		wait_for_work(caches);
+		tell(CPU_ONLINE, "1");
+	}
+}
+
+static void processor_comes_and_goes(void)
+{
+	need_processor();
+	module_load(EAGER);
+	work_while_processor_comes_and_goes(false);
 	workers_stop();
 	CHECK_EQ(heap_stat("in_use_pages"), 0);
 	CHECK(dev_heap_is_sound());
 	module_unload();
 }
 
-/* The work goes on wherever there is a processor for it. */
-static void processor_comes_and_goes(void)
+/*
+ * The same while processors park what is freed, and take what they have parked. When one has
+ * gone in the midst of that, nothing of it is left: the caches of others are all that is
+ * emptied on demand. Granules are small, for what is parked keeps them from being idle.
+ */
+static void caches_work_while_a_processor_comes_and_goes(void)
 {
-	int rounds = is_short ? 3 : 20, i;
+	int fd;
 
-	if (access(CPU_ONLINE, W_OK))
-		test_skip("no processor that can be taken away");
-	module_load(EAGER);
-	worker_start(WORKER_PAGES);
-	worker_start(WORKER_PAGES);
-	for (i = 0; i < rounds; i++) {
-		wait_for_work();
-		tell(CPU_ONLINE, "0");
-		wait_for_work();
-		tell(CPU_ONLINE, "1");
-	}
-	end_of_work();
+	need_processor();
+	module_load(EAGER " granule_order=4 cache_pages=512");
+	work_while_processor_comes_and_goes(true);
+	wait_for_work(true);
+	tell(CPU_ONLINE, "0");
+	workers_stop();
+	CHECK(heap_stat("cached_pages") > 0);
+	fd = dev_open();
+	dev_trim(fd, ~0ULL);
+	close(fd);
+	CHECK_EQ(heap_stat("cached_pages"), 0);
+	CHECK_EQ(heap_stat("in_use_pages"), 0);
+	CHECK_EQ(heap_stat("free_spans"), 1);
+	CHECK_EQ(heap_stat("backed_pages"), 0);
+	CHECK(dev_heap_is_sound());
+	tell(CPU_ONLINE, "1");
+	module_unload();
 }
 
 static void run_on(int cpu)
@@ -94,8 +129,7 @@ static void processor_takes_nothing_with_it(void)
 	uint64_t npages;
 	int fd;
 
-	if (access(CPU_ONLINE, W_OK))
-		test_skip("no processor that can be taken away");
+	need_processor();
 	/* No scavenger that would have a look at what is parked. */
 	module_load("retain_percent=-1 cache_pages=512");
 	fd = dev_open();
@@ -262,6 +296,7 @@ static void idle_memory_makes_room_for_what_is_moved(void)
 
 static const struct test_case cases[] = {
 	CASE(processor_comes_and_goes),
+	CASE(caches_work_while_a_processor_comes_and_goes),
 	CASE(processor_takes_nothing_with_it),
 	CASE(work_goes_on_after_suspension),
 	CASE(nothing_is_given_back_in_suspension),

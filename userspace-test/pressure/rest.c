@@ -12,6 +12,9 @@
 /* How long nothing may happen. */
 #define REST_SECONDS	(is_short ? 5 : 60)
 
+/* No step for so long is rest: more than the window, and than two looks at the caches. */
+#define QUIET_MS	5000
+
 /* Each step is a work item that has to be woken by a timer, on a machine that is busy. */
 #define STEP_MS		50
 
@@ -78,40 +81,68 @@ static void rest_is_not_disturbed(void)
 	}
 }
 
-static void idle_heap_is_not_woken(void)
+/* The goal is reached, and all that was parked is back, when for a while no step is made. */
+static uint64_t wait_for_rest(void)
 {
-	struct holder holder = { 0 };
-	double deadline;
+	double deadline = seconds_now() + 60 * patience();
 	uint64_t last;
 
-	module_load("window_ms=800 pace_permille=1000");
+	do {
+		CHECK(seconds_now() < deadline);
+		last = heap_stat("scavenge_steps");
+		sleep_ms(QUIET_MS * patience());
+	} while (heap_stat("scavenge_steps") != last || heap_stat("cached_pages"));
+	return last;
+}
+
+/* It wakes again when there is something to do, with nothing kept of nothing in use. */
+static void wait_for_nothing(uint64_t last)
+{
+	double deadline = seconds_now() + 30 * patience();
+
+	wait_above("scavenge_steps", last);
+	while (heap_stat("idle_pages") || heap_stat("cached_pages")) {
+		CHECK(seconds_now() < deadline);
+		sleep_ms(50);
+	}
+}
+
+static void heap_is_not_woken(uint64_t cache_pages)
+{
+	struct holder holder = { 0 };
+	uint64_t last;
+
+	module_load("window_ms=800 pace_permille=1000 cache_pages=%llu",
+		    (unsigned long long)cache_pages);
 	/* A heap that nobody has used. */
 	CHECK_EQ(heap_stat("scavenge_steps"), 0);
 	holder_fill(&holder, 16 * MIB);
 	holder_thin_out(&holder);
+	CHECK_EQ(heap_stat("cached_pages") > 0, cache_pages > 0);
 	wait_above("scavenge_steps", 0);
-	/* The goal is reached when a whole window brings no step any more. */
-	deadline = seconds_now() + 30 * patience();
-	do {
-		CHECK(seconds_now() < deadline);
-		last = heap_stat("scavenge_steps");
-		sleep_ms(2000 * patience());
-	} while (heap_stat("scavenge_steps") != last);
+	last = wait_for_rest();
 	CHECK(is_at_rest());
 	rest_is_not_disturbed();
 	holder_end(&holder);
-	/* It wakes again when there is something to do, with nothing kept of nothing in use. */
-	wait_above("scavenge_steps", last);
-	while (heap_stat("idle_pages")) {
-		CHECK(seconds_now() < deadline + REST_SECONDS);
-		sleep_ms(50);
-	}
+	wait_for_nothing(last);
 	module_unload();
+}
+
+static void idle_heap_is_not_woken(void)
+{
+	heap_is_not_woken(0);
+}
+
+/* With what a heap has by default (SPANALLOC_CACHE_DEFAULT). */
+static void idle_heap_with_caches_is_not_woken(void)
+{
+	heap_is_not_woken(8 * MIB / page_size);
 }
 
 static const struct test_case cases[] = {
 	CASE(memory_is_kept_for_the_window_and_no_longer),
 	CASE(idle_heap_is_not_woken),
+	CASE(idle_heap_with_caches_is_not_woken),
 };
 
 const struct test_suite rest_suite = SUITE(cases);

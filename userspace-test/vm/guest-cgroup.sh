@@ -352,6 +352,39 @@ a_full_node_is_no_limit() {
 	[ "$here" -gt $((there * 3 / 4)) ] && give && unload
 }
 
+# --- what is in pieces ----------------------------------------------------------------------
+
+of_default() {
+	tells "$1" "${HEAP%/*}/default"
+}
+
+# The default heap sees to idle memory whenever some has been freed.
+is_repaired() {
+	local tries
+	for tries in $(seq 60); do
+		alloc "$(granule)" && give || return
+		[ "$(of_default repaired)" -eq 0 ] || return 0
+		sleep 0.5
+	done
+	echo "# no granule is repaired after $tries looks"
+	return 1
+}
+
+# Where there are no blocks a heap is given single pages; when they are idle, and the module's
+# pages are back so that there are blocks again, it exchanges them.
+pieces_become_blocks_again() {
+	local scattered more=$((4 * $(of_default granule_pages)))
+	scattered=$(of_default backed_scattered)
+	# shellcheck disable=SC2046 # a list
+	load && scatter $(seq 0 $((nodes - 1))) && set_parameter shared 1 &&
+		alloc $(($(of_default idle_pages) + more)) && give || return
+	scattered=$(($(of_default backed_scattered) - scattered))
+	echo "# $scattered granules of the default heap are in pieces"
+	[ "$scattered" -gt 0 ] && is 'granules repaired without blocks' "$(of_default repaired)" 0 &&
+		unload && load && set_parameter shared 1 && is_repaired && set_parameter shared 0 &&
+		grep -q '^ok ' "${HEAP%/*}/default/check" && unload
+}
+
 # loads_never PARAMETER...: the heap cannot be made like that.
 loads_never() {
 	local said
@@ -377,7 +410,7 @@ node_cases() {
 nodes=$(sed -n 's/.*span_nodes=\([0-9]*\).*/\1/p' /proc/cmdline)
 dmesg -n 5
 echo "KTAP version 1"
-echo "1..$((nodes > 1 ? 23 : 20))"
+echo "1..$((nodes > 1 ? 24 : 21))"
 check 'there are cgroups of memory' prepare_cgroups
 check 'there are as many nodes as there have to be' \
 	is nodes "$(find /sys/devices/system/node -name 'node[0-9]*' 2>/dev/null | wc -l)" \
@@ -385,6 +418,7 @@ check 'there are as many nodes as there have to be' \
 check 'the module is loaded' insmod "$MODULES/spanalloc.ko"
 memory_cases
 [ "$nodes" -eq 1 ] || node_cases
+check 'granules of single pages become blocks when there are some' pieces_become_blocks_again
 check 'a node that is not there is refused, and a share of what is charged' \
 	what_makes_no_sense_is_refused
 check 'unloaded' rmmod spanalloc

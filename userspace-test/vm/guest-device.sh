@@ -4,8 +4,8 @@
 #
 # The device tests inside a guest: most of them on the default heap, those that
 # fill a heap on a small one, the one that exhausts the machine on a heap as large as
-# it, and unloading while a page is pinned. Ends with status 0 only if every step
-# held.
+# it, some while free memory is cleared, and unloading while a page is pinned. Ends with
+# status 0 only if every step held.
 #
 # Direct I/O is tested on the disk. On x86-64 the whole set runs once more as a
 # 32-bit program, /bin/device_test32. Arguments of the kernel's command line:
@@ -86,6 +86,18 @@ unload_with_a_pin() {
 	rm -f /tmp/to /tmp/from
 }
 
+# What is freed is cleared at once, in small granules, while other cases go on: none of them
+# may see what was there before.
+cleared_meanwhile() {
+	local pages
+	load cache_pages=0 granule_order=2 prezero=1 retain_percent=-1 window_ms=0 pace_permille=1000
+	run device_test 'alloc_*' 'map_*' 'split_*'
+	pages=$(sed -n 's/^prezeroed_pages  *//p' /sys/kernel/debug/spanalloc/default/stats)
+	echo "== $pages pages were cleared in the background"
+	[ "${pages:-0}" -gt 0 ] || fail "nothing was cleared in the background"
+	unload
+}
+
 [ -b /dev/vda ] || fail "there is no disk"
 export SPANALLOC_TEST_DISK=/dev/vda
 # A kernel that looks at each of its accesses to memory takes its time.
@@ -114,11 +126,13 @@ load max_pages=$((memory_kib * 4 / 3 / page_kib))
 SPANALLOC_TEST_EXHAUST=1 run device_test 'limit_more_than_*'
 unload
 
-# A granule of one page: every boundary there is.
-load granule_order=0
+# A granule of one page: every boundary there is. No caches: what is freed is gone at once.
+load granule_order=0 cache_pages=0
 run device_test 'alloc_*' 'map_*' 'split_*' 'pin_*' 'trim_*' 'export_*' 'import_*'
 unload
 importer unload
+
+cleared_meanwhile
 
 load
 run device_test --memory-error

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# torture.sh: the torture test of kunit/torture in a virtual machine. Prints the guest's
-# KTAP; succeeds only if the guest's script did and the log is clean.
+# torture.sh: the torture test of kunit/torture in a virtual machine, with caches and without.
+# Prints the guest's KTAP; succeeds only if the guest's script did and the log is clean.
 #
-#   SERIES=6.1   kernel of kernel.sh        SECONDS_LONG=5   how long
+#   SERIES=6.1   kernel of kernel.sh        SECONDS_LONG=5   each of them
 #   THREADS=4    how many threads           SEED=1           of the random operations
 #   MEM=1024     the guest's memory, MiB    TIMEOUT=         seconds for the guest
 
@@ -25,7 +25,7 @@ main() {
 	options+=(--append "spanalloc_torture.seconds=$SECONDS_LONG
 		spanalloc_torture.threads=${THREADS:-4} spanalloc_torture.seed=${SEED:-1}")
 	"$VM_DIR/boot.sh" --series "$SERIES" "${options[@]}" --init "$VM_DIR/guest-torture.sh" \
-		--mem "${MEM:-1024}" --quiet --timeout "${TIMEOUT:-$((SECONDS_LONG * 2 + 900))}" \
+		--mem "${MEM:-1024}" --quiet --timeout "${TIMEOUT:-$((SECONDS_LONG * 4 + 900))}" \
 		--log "$CACHE/torture-$SERIES.log"
 }
 
