@@ -147,7 +147,9 @@ help:
 	@echo '  DESTDIR=FOLDER    before that, for who makes packages'
 	@echo 'run, shell:'
 	@echo '  SERIES=6.1        the Debian kernel to boot: 6.1, 6.12 or 7.2'
-	@echo '  TRACES=FOLDER     the *.trace.gz to replay (default: userspace-test/traces); for bench, too'
+	@echo '  TRACES=FOLDER     the *.trace.gz to replay (default: userspace-test/traces)'
+	@echo 'bench:'
+	@echo '  TRACES=FOLDER     *.trace.gz to measure besides those of userspace-test/traces'
 	@echo 'fuzz:'
 	@echo '  FUZZ_SECONDS=60   how long, divided over the targets'
 

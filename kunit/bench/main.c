@@ -16,7 +16,8 @@
  *	bulk N			16 spans of N pages are allocated and freed, at once or one by one
  *	churn F			of spans of 1 to 64 pages between F free ones, one is freed and
  *				one allocated, at random; addresses only
- *	churn-memory F		the same, with memory
+ *	churn-memory F		the same, with memory, which nobody touches: the kernel must have
+ *				130 KiB for each span, and each is there twice
  *	trace PATH NAME		a recording, of pairs of 32-bit numbers: the slot, and the pages
  *				to be allocated, or 0 to free
  *	cpus N same|mixed	pairs on N processors at once

@@ -151,9 +151,10 @@ static void spanalloc_destroy(void *state)
 	spanalloc_heap_destroy(state);
 }
 
-static bool spanalloc_peer_alloc(void *state, struct bench_span *span, unsigned long npages)
+static __always_inline bool alloc_with(void *state, struct bench_span *span,
+				       unsigned long npages, unsigned int flags)
 {
-	struct span *got = spanalloc_alloc(state, npages, 0, 0, GFP_KERNEL);
+	struct span *got = spanalloc_alloc(state, npages, 0, flags, GFP_KERNEL);
 
 	if (IS_ERR(got))
 		return false;
@@ -161,6 +162,16 @@ static bool spanalloc_peer_alloc(void *state, struct bench_span *span, unsigned 
 	span->base = spanalloc_base(got);
 	span->npages = npages;
 	return true;
+}
+
+static bool spanalloc_peer_alloc(void *state, struct bench_span *span, unsigned long npages)
+{
+	return alloc_with(state, span, npages, 0);
+}
+
+static bool spanalloc_peer_alloc_zero(void *state, struct bench_span *span, unsigned long npages)
+{
+	return alloc_with(state, span, npages, SPANALLOC_ZERO);
 }
 
 static void spanalloc_peer_free(void *state, struct bench_span *span)
@@ -182,6 +193,15 @@ const struct bench_peer bench_spanalloc_cached = {
 	.create = spanalloc_cached_create,
 	.destroy = spanalloc_destroy,
 	.alloc = spanalloc_peer_alloc,
+	.free = spanalloc_peer_free,
+};
+
+/* What others do with init_on_alloc=1, the heap does for who asks for it. */
+const struct bench_peer bench_spanalloc_zero = {
+	.name = "spanalloc-zero",
+	.create = spanalloc_cached_create,
+	.destroy = spanalloc_destroy,
+	.alloc = spanalloc_peer_alloc_zero,
 	.free = spanalloc_peer_free,
 };
 

@@ -66,7 +66,7 @@ extern const struct bench_peer bench_drm, bench_genpool, bench_iova, bench_maple
 /* The whole heap, on no memory. */
 extern const struct bench_peer bench_heap, bench_heap_cached;
 /* Who has memory. */
-extern const struct bench_peer bench_spanalloc, bench_spanalloc_cached;
+extern const struct bench_peer bench_spanalloc, bench_spanalloc_cached, bench_spanalloc_zero;
 extern const struct bench_peer bench_pages, bench_exact, bench_vmalloc, bench_kmem;
 
 /**

@@ -6,6 +6,7 @@
 
 #include <linux/kernel.h>
 #include <linux/kstrtox.h>
+#include <linux/minmax.h>
 #include <linux/sched.h>
 
 #include "peers.h"
@@ -14,6 +15,8 @@
 #define CHURN_LENGTH	64
 /* Pairs in a turn: nearly all is past what the other peers have thrown out of the caches. */
 #define CHURN_PAIRS	100000
+/* Pairs in one go, with interrupts off if they are to be: of who takes longest, 0.2 s. */
+#define CHURN_PIECE	10000
 
 static const struct bench_peer *const churn_peers[] = {
 	&bench_null, &bench_treap, &bench_treap_reinsert, &bench_treap_rb, &bench_rb, &bench_drm,
@@ -26,8 +29,16 @@ static const struct bench_peer *const huge_peers[] = {
 	&bench_null, &bench_treap, &bench_rb, NULL
 };
 
+/* Who has no memory is what the others are compared to. */
 static const struct bench_peer *const memory_peers[] = {
-	&bench_null, &bench_spanalloc, &bench_spanalloc_cached, &bench_pages, &bench_exact, NULL
+	&bench_null, &bench_rb, &bench_spanalloc, &bench_spanalloc_cached, &bench_pages,
+	&bench_exact, NULL
+};
+
+/* At this many spans and more, the guest has memory for one of them. */
+#define MEMORY_HUGE	100000
+static const struct bench_peer *const memory_huge_peers[] = {
+	&bench_null, &bench_rb, &bench_spanalloc_cached, NULL
 };
 
 static bool alloc(struct bench_run *run, struct bench_span *span)
@@ -55,23 +66,35 @@ static int fill(struct bench_run *run, struct bench_slots *gaps)
 	return 0;
 }
 
-static int churn_turn(struct bench_run *run, const void *arg, u64 *ps)
+static bool churn(struct bench_run *run, unsigned long n)
 {
-	unsigned long n = bench_scaled(CHURN_PAIRS), i;
-	struct bench_clock clock;
-	bool good = true;
-
-	bench_clock_start(&clock, run->peer);
-	for (i = 0; good && i < n; i++) {
+	while (n--) {
 		unsigned long at = prandom_u32_state(&run->rnd) % run->slots.n;
 		struct bench_span *span = bench_slot(&run->slots, at);
 
 		run->peer->free(run->state, span);
-		good = alloc(run, span);
-		if (!good)
+		if (!alloc(run, span)) {
 			span->npages = 0;
+			return false;
+		}
 	}
-	*ps = bench_ps(bench_clock_stop(&clock), n);
+	return true;
+}
+
+static int churn_turn(struct bench_run *run, const void *arg, u64 *ps)
+{
+	unsigned long n = bench_scaled(CHURN_PAIRS), left = n, piece;
+	struct bench_clock clock;
+	bool good = true;
+	u64 ns = 0;
+
+	for (; good && left; left -= piece) {
+		piece = min(left, (unsigned long)CHURN_PIECE);
+		bench_clock_start(&clock, run->peer);
+		good = churn(run, piece);
+		ns += bench_clock_stop(&clock);
+	}
+	*ps = bench_ps(ns, n);
 	return good ? 0 : -ENOMEM;
 }
 
@@ -109,7 +132,9 @@ static void churn_end(struct bench_run *run)
 		run->peer->destroy(run->state);
 }
 
-static int churn_of(const char *name, const char *words, bool memory)
+/* Among @huge spans and more, only some of the peers are measured. */
+static int churn_of(const char *name, const char *words, const struct bench_peer *const *peers,
+		    unsigned long huge, const struct bench_peer *const *peers_of_huge)
 {
 	unsigned long n;
 	int err = kstrtoul(words, 0, &n);
@@ -118,7 +143,7 @@ static int churn_of(const char *name, const char *words, bool memory)
 		return err ? : -EINVAL;
 	return bench_work(&(struct bench_work) {
 		.name = name, .param = words, .nspans = n,
-		.peers = memory ? memory_peers : n < CHURN_HUGE ? churn_peers : huge_peers,
+		.peers = n < huge ? peers : peers_of_huge,
 		.begin = churn_begin, .turn = churn_turn, .end = churn_end, .arg = &n,
 	});
 }
@@ -132,7 +157,7 @@ static int churn_of(const char *name, const char *words, bool memory)
  */
 int bench_churn(const char *words)
 {
-	return churn_of("churn", words, false);
+	return churn_of("churn", words, churn_peers, CHURN_HUGE, huge_peers);
 }
 
 /**
@@ -144,5 +169,5 @@ int bench_churn(const char *words)
  */
 int bench_churn_memory(const char *words)
 {
-	return churn_of("churn-memory", words, true);
+	return churn_of("churn-memory", words, memory_peers, MEMORY_HUGE, memory_huge_peers);
 }

@@ -22,8 +22,8 @@
 #include "peers.h"
 
 #define CPUS_MAX	8
-/* What one thread does in a turn. */
-#define CPUS_PAIRS	2000
+/* What one thread does in a turn: all the lengths that are drawn for it, several times. */
+#define CPUS_PAIRS	4096
 /*
  * Where the host takes one of the processors away, the others wait for it or have it easy. Such
  * a turn is tried again; of so many, the one that lost the smallest share of its time counts.
@@ -36,8 +36,8 @@
 #define CPUS_LENGTH	64
 /* Spans on their way from one processor to the other, at most. */
 #define RING		64
-/* Lengths that are drawn. */
-#define LENGTHS		256
+/* Lengths that are drawn: of few, some turns would have fewer different ones than others. */
+#define LENGTHS		1024
 
 static const struct bench_peer *const cpus_peers[] = {
 	&bench_null, &bench_spanalloc, &bench_spanalloc_cached, &bench_heap, &bench_pages,
@@ -47,7 +47,8 @@ static const struct bench_peer *const cpus_peers[] = {
 /**
  * struct crowd - threads at one peer
  * @run: the peer
- * @work: what a thread does; false if that fails
+ * @work: what a thread does so many times; false if that fails
+ * @warm: does it once for each length before the start
  * @mixed: lengths differ
  * @ncpus: how many threads there are, each on a processor of its own
  * @n: how often each does it
@@ -61,14 +62,15 @@ static const struct bench_peer *const cpus_peers[] = {
  */
 struct crowd {
 	struct bench_run *run;
-	bool (*work)(struct crowd *crowd, unsigned int number);
+	bool (*work)(struct crowd *crowd, unsigned int number, unsigned long n);
+	bool warm;
 	bool mixed;
 	unsigned int ncpus;
 	unsigned long n;
 	atomic_t waiting;
 	atomic_t starting;
 	bool failed;
-	unsigned long length[LENGTHS];
+	u8 length[LENGTHS];
 	struct bench_span ring[RING];
 	unsigned long sent ____cacheline_aligned_in_smp;
 	unsigned long got ____cacheline_aligned_in_smp;
@@ -99,7 +101,10 @@ static void wait_for_all(atomic_t *missing)
 		cpu_relax();
 }
 
-/* Asking for the time may take long, so that the start is after that. */
+/*
+ * Asking for the time may take long, so that the start is after that. What the last turn left in
+ * caches may be gone meanwhile, if the machine was slow; so it is made warm again.
+ */
 static int member_fn(void *arg)
 {
 	struct member *member = arg;
@@ -110,9 +115,11 @@ static int member_fn(void *arg)
 	wait_for_all(&crowd->waiting);
 	began = ktime_get_ns();
 	bench_clock_start(&clock, crowd->run->peer);
+	if (crowd->warm && !crowd->work(crowd, member->number, LENGTHS))
+		WRITE_ONCE(crowd->failed, true);
 	wait_for_all(&crowd->starting);
 	member->start = ktime_get_ns();
-	if (!crowd->work(crowd, member->number))
+	if (!crowd->work(crowd, member->number, crowd->n))
 		WRITE_ONCE(crowd->failed, true);
 	member->end = ktime_get_ns();
 	ns = bench_clock_stop(&clock);
@@ -174,14 +181,14 @@ static int crowd_run(struct crowd *crowd, u64 *ns, u64 *lost)
 }
 
 /* Lengths are drawn before the start. */
-static bool work_pairs(struct crowd *crowd, unsigned int number)
+static bool work_pairs(struct crowd *crowd, unsigned int number, unsigned long n)
 {
 	const struct bench_peer *peer = crowd->run->peer;
 	void *state = crowd->run->state;
 	struct bench_span span = { };
 	unsigned long i;
 
-	for (i = 0; i < crowd->n; i++) {
+	for (i = 0; i < n; i++) {
 		if (!peer->alloc(state, &span, crowd->length[(i + number) % LENGTHS]))
 			return false;
 		peer->free(state, &span);
@@ -202,12 +209,12 @@ static void tell(unsigned long *count, unsigned long n)
 	smp_store_release(count, n);
 }
 
-static bool produce(struct crowd *crowd)
+static bool produce(struct crowd *crowd, unsigned long n)
 {
 	const struct bench_peer *peer = crowd->run->peer;
 	unsigned long i;
 
-	for (i = 0; i < crowd->n; i++) {
+	for (i = 0; i < n; i++) {
 		struct bench_span *span = &crowd->ring[i % RING];
 
 		while (i - seen(&crowd->got) == RING)
@@ -221,12 +228,12 @@ static bool produce(struct crowd *crowd)
 	return true;
 }
 
-static bool consume(struct crowd *crowd)
+static bool consume(struct crowd *crowd, unsigned long n)
 {
 	const struct bench_peer *peer = crowd->run->peer;
 	unsigned long i;
 
-	for (i = 0; i < crowd->n; i++) {
+	for (i = 0; i < n; i++) {
 		while (seen(&crowd->sent) == i) {
 			if (READ_ONCE(crowd->failed))
 				return false;
@@ -238,9 +245,9 @@ static bool consume(struct crowd *crowd)
 	return true;
 }
 
-static bool work_handover(struct crowd *crowd, unsigned int number)
+static bool work_handover(struct crowd *crowd, unsigned int number, unsigned long n)
 {
-	return number ? consume(crowd) : produce(crowd);
+	return number ? consume(crowd, n) : produce(crowd, n);
 }
 
 static int cpus_begin(struct bench_run *run, const void *arg)
@@ -281,7 +288,7 @@ static void cpus_end(struct bench_run *run)
 
 /* Addresses depend on who comes first, so that they tell nothing. */
 static int crowd_at_work(const char *name, const char *param, unsigned int ncpus, bool mixed,
-			 bool (*work)(struct crowd *crowd, unsigned int number))
+			 bool (*work)(struct crowd *crowd, unsigned int number, unsigned long n))
 {
 	struct crowd *crowd = kzalloc(sizeof(*crowd), GFP_KERNEL);
 	int err;
@@ -291,6 +298,7 @@ static int crowd_at_work(const char *name, const char *param, unsigned int ncpus
 	crowd->ncpus = ncpus;
 	crowd->mixed = mixed;
 	crowd->work = work;
+	crowd->warm = work == work_pairs;
 	err = bench_work(&(struct bench_work) {
 		.name = name, .param = param, .peers = cpus_peers, .anywhere = true,
 		.begin = cpus_begin, .turn = cpus_turn, .end = cpus_end, .arg = crowd,

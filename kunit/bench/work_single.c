@@ -116,8 +116,8 @@ static const struct bench_peer *const index_pair_peers[] = {
 };
 
 static const struct bench_peer *const pair_peers[] = {
-	&bench_null, &bench_spanalloc, &bench_spanalloc_cached, &bench_pages, &bench_exact,
-	&bench_vmalloc, &bench_kmem, NULL
+	&bench_null, &bench_spanalloc, &bench_spanalloc_cached, &bench_spanalloc_zero,
+	&bench_pages, &bench_exact, &bench_vmalloc, &bench_kmem, NULL
 };
 
 /* Address space for whoever has one span at a time. */

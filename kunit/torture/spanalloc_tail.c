@@ -17,7 +17,8 @@
  *
  * What is timed finds room in the first granules, each of which holds one page more, so that
  * it never becomes idle: with "anchors" of 0 that is left out, and those times tell of taking
- * granules back from the system as well.
+ * granules back from the system as well. With "cached", both heaps have caches, which serve
+ * most of these allocations; without them, each meets the scavenger at the heap's lock.
  *
  * The nanoseconds are in the parameters "ns_keeps" and "ns_gives": the median, the 99th
  * percentile, that of 999 in 1000, and the longest. "given" is how many pages the scavenger
@@ -68,6 +69,10 @@ MODULE_PARM_DESC(window_ms, "of the heap that gives memory back (default: 0)");
 static unsigned int pace_permille = 1000;
 module_param(pace_permille, uint, 0444);
 MODULE_PARM_DESC(pace_permille, "of the heap that gives memory back (default: 1000)");
+
+static bool cached;
+module_param(cached, bool, 0444);
+MODULE_PARM_DESC(cached, "both heaps have caches of each CPU, of the default size");
 
 static unsigned long ns_keeps[NUMBERS];
 module_param_array(ns_keeps, ulong, NULL, 0444);
@@ -247,6 +252,7 @@ static int __init tail_init(void)
 		.nid = NUMA_NO_NODE,
 		.granule_order = SPANALLOC_ORDER_DEFAULT,
 		.retain_percent = SPANALLOC_RETAIN_ALL,
+		.cache_pages = cached ? SPANALLOC_CACHE_DEFAULT : 0,
 	};
 	/* Too large for a stack, and more so in a kernel that watches it. */
 	static struct side keeps, gives;

@@ -4,7 +4,8 @@
 
 plan.py PLAN TRACES...   the lines that the guest is to do, one after the other: words for the
                          module's parameter "run", or "latency". PLAN is "full", "init", what
-                         is repeated with init_on_alloc=1, or "smoke": all of it, but small.
+                         is repeated with init_on_alloc=1, "huge", what takes a guest with much
+                         memory, or "smoke": all but that, and small.
 
 report.py expects a result for each peer that stands here, however many the module knows.
 """
@@ -22,28 +23,35 @@ CHURN = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "drm_mm
 CHURN_LINEAR = ["iova", "genalloc"]
 CHURN_HUGE = ["null", "treap", "rb-vmalloc"]
 MEMORY = ["null", "spanalloc", "spanalloc-cached", "alloc_pages", "alloc_pages_exact"]
-PAIR = MEMORY + ["vmalloc", "kmem_cache"]
+PAIR = MEMORY + ["spanalloc-zero", "vmalloc", "kmem_cache"]
+# Who has no memory is what the others are compared to.
+CHURN_MEMORY = MEMORY + ["rb-vmalloc"]
+CHURN_MEMORY_HUGE = ["null", "rb-vmalloc", "spanalloc-cached"]
 BULK = ["null", "spanalloc", "spanalloc-cached", "spanalloc-bulk", "alloc_pages", "kmem_cache",
         "kmem_cache-bulk"]
 CPUS = MEMORY + ["heap", "kmem_cache"]
 TRACE = INDEX + MEMORY[1:]
 METADATA = ["null", "heap", "drm_mm", "maple", "iova"]
-LATENCY = ["keeps", "gives"]
+# Lines for the guest, and whose figures these are.
+LATENCY = [("latency", ["keeps", "gives"]),
+           ("latency cached", ["keeps-cached", "gives-cached"])]
 
 # These give the lowest address that fits, so that they have to agree.
-LOWEST = ["treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "rb-reinsert", "drm_mm", "maple", "genalloc",
-          "heap", "spanalloc"]
+LOWEST = ["treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "rb-reinsert", "drm_mm",
+          "maple", "genalloc", "heap", "spanalloc"]
 
 # Pages of the largest block that the kernel gives.
 BLOCK_PAGES = 1024
 PERCENTILES = ["p50", "p99", "p99.9", "longest"]
-PAGES = [1, 2, 3, 4, 8, 16, 17, 32, 64, 128, 256, 512]
+ODD_PAGES = [3, 5, 17, 65, 511]
+PAGES = sorted([2**i for i in range(10)] + ODD_PAGES)
 SIZES = {
     "full": {
         "pages": PAGES, "index": [1, 3, 16, 17, 64, 512], "bulk": [1, 3, 16],
         "churn": [10**3, 10**4, 10**5, 10**6, 10**7], "memory": [10**3, 10**4],
         "metadata": 2**20,
     },
+    "huge": {"memory": [10**5, 10**6]},
     "smoke": {
         "pages": [1, 3, 16], "index": [1, 17], "bulk": [1, 3], "churn": [1000], "memory": [100],
         "metadata": 2**12,
@@ -56,6 +64,12 @@ def churn_peers(nspans):
     if nspans >= 10**7:
         return CHURN_HUGE
     return CHURN + (CHURN_LINEAR if nspans <= 10**4 else [])
+
+
+def churn_memory(sizes):
+    for nspans in sizes["memory"]:
+        yield (f"churn-memory {nspans}", "churn-memory", [str(nspans)],
+               CHURN_MEMORY if nspans < 10**5 else CHURN_MEMORY_HUGE)
 
 
 def trace_name(path):
@@ -81,6 +95,9 @@ def open_trace(path):
 def steps(plan, traces):
     """Yields (line for the guest, measurement, parameters, peers)."""
     sizes = SIZES[plan]
+    if plan == "huge":
+        yield from churn_memory(sizes)
+        return
     for pages in sizes["pages"]:
         yield f"pair {pages}", "pair", [str(pages)], PAIR
     for path in traces:
@@ -94,8 +111,7 @@ def steps(plan, traces):
         yield f"index-pair {pages}", "index-pair", [str(pages)], INDEX
     for nspans in sizes["churn"]:
         yield f"churn {nspans}", "churn", [str(nspans)], churn_peers(nspans)
-    for nspans in sizes["memory"]:
-        yield f"churn-memory {nspans}", "churn-memory", [str(nspans)], MEMORY
+    yield from churn_memory(sizes)
     for pages in sizes["bulk"]:
         yield (f"bulk {pages}", "bulk", [str(pages)],
                BULK + (["alloc_pages-bulk"] if pages == 1 else []))
@@ -104,12 +120,13 @@ def steps(plan, traces):
             yield f"cpus {ncpus} {how}", "cpus", [f"{ncpus}-{how}"], CPUS
         yield f"handover {how}", "handover", [how], CPUS
     yield f"metadata {sizes['metadata']}", "metadata", [str(sizes["metadata"])], METADATA
-    yield "latency", "latency", PERCENTILES, LATENCY
+    for line, peers in LATENCY:
+        yield line, "latency", PERCENTILES, peers
 
 
 def main():
     if len(sys.argv) < 2 or sys.argv[1] not in SIZES:
-        sys.exit("usage: plan.py full|init|smoke TRACE...")
+        sys.exit("usage: plan.py full|init|huge|smoke TRACE...")
     for line, _, _, _ in steps(sys.argv[1], sys.argv[2:]):
         print(line)
 

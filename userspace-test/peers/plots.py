@@ -9,9 +9,10 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 46, 66
 COLOURS = ["#c0392b", "#2c6fbb", "#27864a", "#8e44ad", "#b9770e", "#16808a", "#5d6d7e",
-           "#a04070", "#444444"]
+           "#a04070", "#444444", "#c9a227", "#7a9a01"]
 # What is ours is drawn thick.
-OURS = ("treap", "heap", "heap-cached", "spanalloc", "spanalloc-cached", "gives")
+OURS = ("treap", "heap", "heap-cached", "spanalloc", "spanalloc-cached", "gives",
+        "gives-cached")
 
 
 class Axis:
@@ -173,7 +174,7 @@ def draw_all(rows, folder, where):
                            nanoseconds, points_of(rows, "pair"), where),
         "pair-init": lines_plot("Allocate and free, memory, init_on_alloc=1", "pages",
                                 nanoseconds, points_of(rows, "pair+init"), where),
-        "trace": bars_plot("Recorded traces, memory, init_on_alloc=0", "ns an event",
+        "trace": bars_plot("Traces, init_on_alloc=0", "ns an event",
                            groups_of(rows, "trace", ("spanalloc", "spanalloc-cached", "alloc_pages",
                                                      "alloc_pages_exact", "heap", "treap",
                                                      "rb-vmalloc")), where),
@@ -181,7 +182,8 @@ def draw_all(rows, folder, where):
                           groups_of(rows, "cpus", ("spanalloc", "spanalloc-cached", "alloc_pages",
                                                    "alloc_pages_exact", "kmem_cache")), where),
         "latency": bars_plot("An allocation while memory is given back, and is kept", "ns",
-                             groups_of(rows, "latency", ("keeps", "gives")), where),
+                             groups_of(rows, "latency", ("keeps", "gives", "keeps-cached",
+                                                         "gives-cached")), where),
     }
     for name, picture in pictures.items():
         with open(os.path.join(folder, f"bench-{name}.svg"), "w", encoding="utf-8") as file:

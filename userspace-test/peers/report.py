@@ -122,7 +122,7 @@ def ours(bench, peer, param, rows):
     """The row of ours that a peer is compared to, if there is one."""
     bench_of = bench.split("+")[0]
     if bench_of == "latency":
-        name = "gives"
+        name = peer.replace("keeps", "gives")
     elif bench_of == "metadata":
         name = "heap"
     elif bench_of in ("carve", "index-pair", "churn"):

@@ -3,7 +3,7 @@
 #
 # bench.sh [--smoke] [TRACE]...: the span heap and its peers at the same work, in one kernel
 # for User-Mode Linux: prints a table, writes userspace-test/build/bench.json and draws the
-# plots in Documentation. The traces are those of userspace-test/traces if none are named.
+# plots in Documentation. The traces are those of userspace-test/traces, and what is named.
 #
 # Nothing is judged but that all peers were measured, and that those who have to agree on
 # addresses do: the rest is the machine's, and figures of one that has other things to do are
@@ -14,6 +14,8 @@
 #                 leaves neither table nor plots
 #   ROUNDS=41     how often everything is measured
 #   MEM=12G       memory of the guest, of which the host needs what is touched: about 4 GiB
+#   MEM_HUGE=272G the same where there are 10^5 and 10^6 free spans with memory, which nobody
+#                 touches: about 5 GiB, most of it for what the kernel knows of each page
 #   JOBS= V=1     as for kunit.sh
 
 set -euo pipefail
@@ -92,16 +94,19 @@ guest() {
 }
 
 measure() {
-	local plan zero=0 args=(mem="${MEM:-12G}" "spanalloc_peers.rounds=${ROUNDS:-41}"
-		spanalloc_peers.irqs_off=1)
-	for plan in full init; do
-		note "measuring, with init_on_alloc=$zero, in ${MEM:-12G} of memory"
-		guest "$plan" "$CACHE/bench-$plan.log" "${args[@]}" init_on_alloc=$zero ||
+	local plan zero memory logs=()
+	for plan in full init huge; do
+		zero=0 memory=${MEM:-12G}
+		[[ $plan != init ]] || zero=1
+		[[ $plan != huge ]] || memory=${MEM_HUGE:-272G}
+		note "measuring, with init_on_alloc=$zero, in $memory of memory"
+		logs+=("$plan=$CACHE/bench-$plan.log")
+		guest "$plan" "$CACHE/bench-$plan.log" mem="$memory" init_on_alloc=$zero \
+			"spanalloc_peers.rounds=${ROUNDS:-41}" spanalloc_peers.irqs_off=1 ||
 			die "the guest did not do all: see $CACHE/bench-$plan.log"
-		zero=1
 	done
 	python3 "$PEERS/report.py" --json "$OUT/bench.json" --plots "$PROJECT/Documentation" \
-		"full=$CACHE/bench-full.log" "init=$CACHE/bench-init.log" "${TRACES[@]}"
+		"${logs[@]}" "${TRACES[@]}"
 	printf '# userspace-test/build/bench.json, Documentation/bench-*.svg\n'
 }
 
@@ -117,6 +122,11 @@ smoke() {
 	return 1
 }
 
+# Or the results could not be told apart.
+need_unlike_names() {
+	[[ -z $(printf '%s\n' "${@%%.*}" | sort | uniq -d) ]] || die "two traces have the same name"
+}
+
 main() {
 	local status=0
 	while [[ $# -gt 0 ]]; do
@@ -127,7 +137,8 @@ main() {
 		esac
 		shift
 	done
-	[[ ${#TRACES[@]} -gt 0 ]] || TRACES=("$PROJECT"/userspace-test/traces/*.trace.gz)
+	TRACES=("$PROJECT"/userspace-test/traces/*.trace.gz "${TRACES[@]}")
+	need_unlike_names "${TRACES[@]##*/}"
 	forget_outer_make
 	trap cleanup EXIT
 	TMP=$(mktemp -d)

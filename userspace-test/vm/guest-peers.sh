@@ -29,12 +29,13 @@ column() {
 	cut -d , -f "$2" "/tmp/$1" | sed 's/$/000/' | tr '\n' ' '
 }
 
+# latency [cached]
 latency() {
-	local run=0 given=0 side number name
+	local run=0 given=0 side number name cached=${1:+cached=1}
 	rm -f /tmp/keeps /tmp/gives
 	while [ "$run" -lt "$TAIL_RUNS" ]; do
-		# shellcheck disable=SC2046 # a list of parameters
-		insmod "$DIR/spanalloc_tail.ko" $(parameters) || return
+		# shellcheck disable=SC2046,SC2086 # lists of parameters
+		insmod "$DIR/spanalloc_tail.ko" $(parameters) $cached || return
 		for side in keeps gives; do
 			cat "$TAIL/ns_$side" >>"/tmp/$side"
 		done
@@ -48,17 +49,17 @@ latency() {
 		number=0
 		for name in p50 p99 p99.9 longest; do
 			number=$((number + 1))
-			echo "spanalloc_peers: result latency $side $name ps $(column "$side" "$number")"
+			echo "spanalloc_peers: result latency $side${1:+-$1} $name ps $(column "$side" "$number")"
 		done
 	done
 }
 
 while read -r line; do
 	echo "# $line"
-	if [ "$line" = latency ]; then
-		latency || fail "$line"
-	else
-		echo "$line" >"$RUN" || fail "$line"
-	fi
+	case $line in
+	latency) latency || fail "$line" ;;
+	latency\ *) latency "${line#* }" || fail "$line" ;;
+	*) echo "$line" >"$RUN" || fail "$line" ;;
+	esac
 done <"$DIR/plan"
 [ "$failed" -eq 0 ]
