@@ -299,6 +299,11 @@ void chaos_start(const struct rng *rng, bool hooks)
 		set_hooks(chaos, chaos_in_alloc);
 }
 
+void chaos_seed(uint64_t seed, size_t number)
+{
+	rng_seed_nth(&chaos_rng, seed, number);
+}
+
 bool chaos_at_end(void)
 {
 	return rng_at_end(&chaos_rng);
