@@ -422,6 +422,7 @@ static void look_at_chaos(const struct geometry *geometry)
 
 	span_heap_stats(hw.heap, &stats);
 	EXPECT(chaos_nested() > opt_ops / 2, "%lu steps in hooks", chaos_nested());
+	EXPECT(chaos_in_bulk() > opt_ops / 2, "%lu spans in bulk", chaos_in_bulk());
 	EXPECT(stats.backing_races > 0, "no races");
 	EXPECT(stats.repaired > 0 || geometry->account, "none repaired");
 	EXPECT(stats.prezeroed_pages > 0 || geometry->wipe || geometry->poison ||

@@ -204,6 +204,8 @@ void chaos_look(void);
 bool chaos_at_end(void);
 /* Steps that were done inside of others. */
 unsigned long chaos_nested(void);
+/* Spans that came or went with others. */
+unsigned long chaos_in_bulk(void);
 /* No more hooks and failures. */
 void chaos_calm(void);
 /* Frees all, verifies, and destroys. */
