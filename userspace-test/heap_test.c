@@ -7,7 +7,7 @@
  */
 #include "heap_world.h"
 
-#define NCASES	155
+#define NCASES	157
 
 static const struct ktap_case cases[] = {
 	{ "requests that make no sense are refused", bad_requests },
@@ -145,6 +145,8 @@ static const struct ktap_case cases[] = {
 	{ "another policy holds at once", policies_change },
 	{ "the system gets what it wants, whatever the goal", reclaim_knows_no_goal },
 	{ "reclaim does not wait for the lock", reclaim_does_not_wait },
+	{ "reclaim waits for nobody at a cache", reclaim_does_not_wait_for_caches },
+	{ "reclaim waits for the lock with spans in hand", reclaim_waits_with_spans_in_hand },
 	{ "what reclaim had before the lock was taken counts", reclaim_ends_at_a_lock },
 	{ "steps and reclaim inside an allocation", steps_inside_an_allocation },
 	{ "allocation, free, trim and reclaim inside a step", work_inside_of_steps },

@@ -346,6 +346,8 @@ void policies_change(void);
 /* heap_pressure.c */
 void reclaim_knows_no_goal(void);
 void reclaim_does_not_wait(void);
+void reclaim_does_not_wait_for_caches(void);
+void reclaim_waits_with_spans_in_hand(void);
 void reclaim_ends_at_a_lock(void);
 void steps_inside_an_allocation(void);
 void work_inside_of_steps(void);
