@@ -5,21 +5,26 @@
 # own; the status tells whether all were good. "make check" builds and calls this.
 #
 #   BUILD=build     where the programs are
-#   SEED=N OPS=N    of the random tests
+#   SEED=N OPS=N    of the random tests; without a SEED it is another one each time, which is
+#                   printed, and again when a suite fails
 
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 
 export BUILD=${BUILD:-build}
-random=()
-[[ -z ${SEED:-} ]] || random+=(--seed "$SEED")
+SEED=${SEED:-$SRANDOM}
+random=(--seed "$SEED")
 [[ -z ${OPS:-} ]] || random+=(--ops "$OPS")
 status=0
 
 suite() {
 	printf '# suite: %s\n' "${*##*/}"
-	"$@" || status=1
+	"$@" && return
+	status=1
+	printf '# failed with SEED=%s; again: SEED=%s OPS=%s make check\n' "$SEED" "$SEED" "${OPS:-}"
 }
+
+printf '# SEED=%s\n' "$SEED"
 
 suite "$BUILD/treap-test" "${random[@]}"
 suite "$BUILD/heap-test" "${random[@]}"

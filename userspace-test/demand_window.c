@@ -165,31 +165,67 @@ void window_far_ahead(void)
 	EXPECT_EQ(span_demand_peak(&demand), ~0UL);
 }
 
+static struct policy list;
+static uint64_t list_now;
+
+static bool start_window(const void *unused)
+{
+	start(0, 0);
+	list_now = START;
+	policy_init(&list, 100, 16 * EPOCH, START);
+	return true;
+}
+
+static void look_at_both(void)
+{
+	bool passed = span_demand_advance(&demand, list_now);
+
+	if (trial_talk)
+		ktap_note("  look at %llu", (unsigned long long)list_now);
+	EXPECT_EQ(passed, policy_look(&list, list_now));
+}
+
+static void note_in_both(unsigned long needed)
+{
+	if (trial_talk)
+		ktap_note("  need %lu", needed);
+	span_demand_note(&demand, 2 * needed, needed);
+	policy_note(&list, 2 * needed, needed);
+}
+
+static bool do_window(const void *unused, size_t number, size_t at)
+{
+	unsigned long needed;
+	struct rng rng;
+
+	rng_seed_nth(&rng, opt_seed + 9, number);
+	needed = rng_below(&rng, number / 100 % 2 ? 1000 : 30);
+	if (rng_once_in(&rng, 3)) {
+		list_now += rng_below(&rng, number / 50 % 3 ? EPOCH / 4 : 3 * EPOCH);
+		if (rng_once_in(&rng, 100))
+			list_now += rng_below(&rng, 40 * EPOCH);
+		look_at_both();
+	}
+	if (rng_once_in(&rng, 2))
+		note_in_both(needed);
+	EXPECT_EQ(span_demand_peak(&demand), policy_retain(&list));
+	EXPECT_EQ(span_demand_granules(&demand), policy_demand(&list));
+	EXPECT_EQ(span_demand_is_steady(&demand), policy_is_steady(&list));
+	return !ktap_failures;
+}
+
+static bool finish_window(const void *unused, bool whole)
+{
+	return true;
+}
+
 /* Loads and looks of all kinds, against samples in a list. */
 void window_at_random(void)
 {
-	struct policy list;
-	struct rng rng;
-	uint64_t i, now = START;
+	const struct trial trial = {
+		.name = "the demand window", .start = start_window, .step = do_window,
+		.finish = finish_window, .nsteps = 20 * opt_ops,
+	};
 
-	rng_seed(&rng, opt_seed + 9);
-	start(0, 0);
-	policy_init(&list, 100, 16 * EPOCH, START);
-	for (i = 0; i < 20 * opt_ops && !ktap_failures; i++) {
-		unsigned long needed = rng_below(&rng, i / 100 % 2 ? 1000 : 30);
-
-		if (rng_once_in(&rng, 3)) {
-			now += rng_below(&rng, i / 50 % 3 ? EPOCH / 4 : 3 * EPOCH);
-			if (rng_once_in(&rng, 100))
-				now += rng_below(&rng, 40 * EPOCH);
-			EXPECT_EQ(span_demand_advance(&demand, now), policy_look(&list, now));
-		}
-		if (rng_once_in(&rng, 2)) {
-			span_demand_note(&demand, 2 * needed, needed);
-			policy_note(&list, 2 * needed, needed);
-		}
-		EXPECT_EQ(span_demand_peak(&demand), policy_retain(&list));
-		EXPECT_EQ(span_demand_granules(&demand), policy_demand(&list));
-		EXPECT_EQ(span_demand_is_steady(&demand), policy_is_steady(&list));
-	}
+	trial_run(&trial);
 }

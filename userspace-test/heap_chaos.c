@@ -10,11 +10,12 @@
 
 #define CHAOS_DEPTH	3
 #define CHAOS_LIVE	200
+#define CHAOS_BULK	24
 
 static struct live chaos_live[CHAOS_LIVE];
 static size_t chaos_n;
 static unsigned int chaos_depth, chaos_owner;
-static unsigned long nnested;
+static unsigned long nnested, nbulk;
 static struct rng chaos_rng;
 
 /* Out of the table: what hooks do must not hit a span that is being worked on. */
@@ -47,6 +48,25 @@ static bool may_fail_so(long err, gfp_t gfp)
 	       (err == -EAGAIN && !gfpflags_allow_blocking(gfp));
 }
 
+/* What was asked for as this; its own pages are marked, and it may be picked from here on. */
+static void chaos_take(struct span *span, unsigned long npages, unsigned int flags)
+{
+	struct live live;
+	unsigned long run;
+
+	chaos_say("= %lu pages at %lu", span->node.npages, span->node.base);
+	EXPECT(span->node.npages == npages, "%lu pages, not %lu", span->node.npages, npages);
+	span_heap_run(hw.heap, span, 0, &run);
+	EXPECT(!(flags & SPANALLOC_CONTIG) || run == npages, "not contiguous");
+	hw_keep(&live, span);
+	if (flags & SPANALLOC_ZERO)
+		hw_is_zero(&live);
+	else
+		hw_is_as_left(&live);
+	hw_stamp(&live);
+	chaos_put(&live);
+}
+
 static void chaos_alloc(bool atomic)
 {
 	unsigned int flags = rng_below(&chaos_rng, 4);
@@ -54,9 +74,7 @@ static void chaos_alloc(bool atomic)
 	unsigned long npages = rng_range(&chaos_rng, 1, most);
 	unsigned long align = rng_once_in(&chaos_rng, 3) ? 1UL << rng_below(&chaos_rng, 6) : 1;
 	gfp_t gfp = atomic || rng_once_in(&chaos_rng, 5) ? GFP_ATOMIC : GFP_KERNEL;
-	struct live live;
 	struct span *span;
-	unsigned long run;
 
 	chaos_say("alloc %lu align %lu%s%s%s", npages, align,
 		  flags & SPANALLOC_ZERO ? " zero" : "", flags & SPANALLOC_CONTIG ? " contig" : "",
@@ -67,17 +85,8 @@ static void chaos_alloc(bool atomic)
 		EXPECT(may_fail_so(PTR_ERR(span), gfp), "%ld", PTR_ERR(span));
 		return;
 	}
-	chaos_say("= %lu pages at %lu", span->node.npages, span->node.base);
-	EXPECT(span->node.npages == npages && !(span->node.base & (align - 1)), "misplaced");
-	span_heap_run(hw.heap, span, 0, &run);
-	EXPECT(!(flags & SPANALLOC_CONTIG) || run == npages, "not contiguous");
-	hw_keep(&live, span);
-	if (flags & SPANALLOC_ZERO)
-		hw_is_zero(&live);
-	else
-		hw_is_as_left(&live);
-	hw_stamp(&live);
-	chaos_put(&live);
+	EXPECT(!(span->node.base & (align - 1)), "misplaced");
+	chaos_take(span, npages, flags);
 }
 
 static void chaos_free(void)
@@ -90,6 +99,62 @@ static void chaos_free(void)
 	chaos_say("free %lu pages at %lu", live.npages, live.base);
 	hw_stamps_are_good(&live);
 	EXPECT_EQ(span_heap_free(hw.heap, live.span), 0);
+}
+
+static void chaos_alloc_bulk(unsigned long n, unsigned long npages, unsigned int flags, gfp_t gfp)
+{
+	struct span_request request = {
+		.npages = npages, .flags = flags, .gfp = gfp, .owner = chaos_owner,
+	};
+	struct span *span[CHAOS_BULK];
+	long got, i;
+
+	chaos_say("alloc %lu times %lu%s%s%s", n, npages, flags & SPANALLOC_ZERO ? " zero" : "",
+		  flags & SPANALLOC_CONTIG ? " contig" : "",
+		  gfpflags_allow_blocking(gfp) ? "" : " nowait");
+	if (!gfpflags_allow_blocking(gfp))
+		shim_enter_atomic();
+	got = span_heap_alloc_bulk(hw.heap, &request, n, span);
+	if (!gfpflags_allow_blocking(gfp))
+		shim_leave_atomic();
+	chaos_say("= %ld", got);
+	EXPECT(got > 0 ? got <= n : may_fail_so(got, gfp), "%ld", got);
+	for (i = 0; i < got; i++) {
+		/* Each has marks of its own. */
+		span[i]->owner = ++chaos_owner;
+		chaos_take(span[i], npages, flags);
+		nbulk++;
+	}
+}
+
+static void chaos_free_bulk(unsigned long n)
+{
+	struct span *span[CHAOS_BULK];
+	unsigned long i;
+
+	n = min(n, chaos_n);
+	chaos_say("free %lu at once", n);
+	for (i = 0; i < n; i++) {
+		struct live live = chaos_pick();
+
+		hw_stamps_are_good(&live);
+		span[i] = live.span;
+		nbulk++;
+	}
+	EXPECT_EQ(span_heap_free_bulk(hw.heap, n, span), 0);
+}
+
+/* As many bytes of an input as chaos_look() takes, which older ones had here. */
+static void chaos_bulk(void)
+{
+	unsigned int how = rng_below(&chaos_rng, 4);
+	unsigned long n = 1 + rng_below(&chaos_rng, 1000) % CHAOS_BULK;
+	unsigned long rest = rng_below(&chaos_rng, 1000), npages = 1 + rest % hw.model.granule;
+
+	if (how == 3)
+		chaos_free_bulk(n);
+	else
+		chaos_alloc_bulk(n, min(npages, 9UL), how, rest % 3 ? GFP_KERNEL : GFP_ATOMIC);
 }
 
 static void chaos_split(void)
@@ -213,6 +278,8 @@ void chaos_step(void)
 	chaos_arm();
 	if (hw.keeper.heap && both >= 130 && both < 180)
 		chaos_keep();
+	else if (both >= 193)
+		chaos_bulk();
 	else if (roll < 45)
 		chaos_alloc(false);
 	else if (roll < 80)
@@ -295,8 +362,14 @@ void chaos_start(const struct rng *rng, bool hooks)
 	chaos_depth = 0;
 	chaos_owner = 0;
 	nnested = 0;
+	nbulk = 0;
 	if (hooks)
 		set_hooks(chaos, chaos_in_alloc);
+}
+
+void chaos_seed(uint64_t seed, size_t number)
+{
+	rng_seed_nth(&chaos_rng, seed, number);
 }
 
 bool chaos_at_end(void)
@@ -307,6 +380,11 @@ bool chaos_at_end(void)
 unsigned long chaos_nested(void)
 {
 	return nnested;
+}
+
+unsigned long chaos_in_bulk(void)
+{
+	return nbulk;
 }
 
 void chaos_calm(void)

@@ -3,21 +3,31 @@
  * Giving memory back while others are at work: the system that wants it, steps inside of
  * allocations and allocations inside of steps; and what it costs, and leaves alone.
  */
+#define _GNU_SOURCE	/* pthread_timedjoin_np() */
 #include <limits.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/smp.h>
 #include <linux/time64.h>
 
-#include "heap_world.h"
+#include "cache.h"
+
+#include "cache_world.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
+/* A thread that is not ready by then waits. */
+#define WAIT_SECONDS	30
 
 static const struct geometry windowed = {
 	.order = 3, .arena = 512, .limit = 1000, .retain = 10, .keeper = true,
 	.window_ms = 32000, .give_ns = 20000, .pace = 10,
 };
+
+static struct span *in_use;
 
 static unsigned long idle_pages(void)
 {
@@ -61,11 +71,16 @@ static void *reclaim_some(void *npages)
 
 static unsigned long reclaim_elsewhere(unsigned long npages)
 {
+	struct timespec until;
 	pthread_t thread;
 	void *got;
 
 	pthread_create(&thread, NULL, reclaim_some, (void *)npages);
-	pthread_join(thread, &got);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += WAIT_SECONDS;
+	/* What it waits for would never come. */
+	if (!EXPECT(!pthread_timedjoin_np(thread, &got, &until), "it waits"))
+		_exit(1);
 	return (unsigned long)got;
 }
 
@@ -85,6 +100,113 @@ void reclaim_does_not_wait(void)
 	EXPECT_EQ(model_reclaim(&hw.model, 8), 8);
 	EXPECT(hw_verify_all(), "after");
 	hw_destroy();
+}
+
+static unsigned int ncalls;
+
+static void count_call(int cpu)
+{
+	ncalls++;
+}
+
+/* A span in use, 40 idle granules, and something parked on CPU 0: pages of that. */
+static unsigned long parked_scene(void)
+{
+	struct span *idle, *span[2];
+
+	if (!EXPECT(hw_create(&cw_geometry), "heap"))
+		return 0;
+	span[0] = cw_get(8);
+	span[1] = cw_get(8);
+	idle = cw_get(320);
+	cw_put(idle);
+	in_use = span[0];
+	cw_put(span[1]);
+	EXPECT_EQ(idle_pages(), 320);
+	EXPECT(cw_stats().cached_pages >= 8, "nothing is parked");
+	ncalls = 0;
+	return cw_stats().cached_pages;
+}
+
+/* What reclaim by another thread gives while we have the lock. */
+static unsigned long reclaim_beside_the_lock(unsigned long npages)
+{
+	unsigned long got;
+
+	spin_lock(&hw.heap->lock);
+	got = reclaim_elsewhere(npages);
+	spin_unlock(&hw.heap->lock);
+	return got;
+}
+
+/* Nor for somebody who drains, for a CPU that is at work, or if nothing is parked. */
+void reclaim_does_not_wait_for_caches(void)
+{
+	unsigned long parked = parked_scene();
+
+	REQUIRE(parked, "scene");
+	shim_call_hook = count_call;
+	mutex_lock(&hw.heap->cache_drain);
+	EXPECT(reclaim_beside_the_lock(8) == ULONG_MAX, "it had the lock");
+	EXPECT_EQ(reclaim_elsewhere(8), 8);
+	mutex_unlock(&hw.heap->cache_drain);
+	EXPECT_EQ(ncalls, 0);
+	EXPECT_EQ(cw_stats().cached_pages, parked);
+
+	/* Asked once each, and left alone. */
+	per_cpu_ptr(hw.heap->caches, 0)->busy = true;
+	EXPECT(reclaim_beside_the_lock(8) == ULONG_MAX, "it had the lock");
+	EXPECT_EQ(reclaim_elsewhere(8), 8);
+	per_cpu_ptr(hw.heap->caches, 0)->busy = false;
+	EXPECT_EQ(ncalls, 2);
+	EXPECT_EQ(cw_stats().cached_pages, parked);
+
+	EXPECT_EQ(span_cache_drain(hw.heap), parked);
+	ncalls = 0;
+	EXPECT(reclaim_beside_the_lock(8) == ULONG_MAX, "it had the lock");
+	EXPECT_EQ(ncalls, 0);
+	EXPECT_EQ(cw_stats().scavenged_reclaim_pages, 16);
+	shim_call_hook = NULL;
+	cw_put(in_use);
+	cw_end();
+}
+
+static sem_t handed_over;
+
+static void say_handed_over(int cpu)
+{
+	sem_post(&handed_over);
+}
+
+/*
+ * With spans in hand that a CPU has handed over, it waits: they are neither lost nor anybody
+ * else's, and go back as soon as the lock is let go of.
+ */
+void reclaim_waits_with_spans_in_hand(void)
+{
+	unsigned long parked = parked_scene(), nfree;
+	pthread_t thread;
+	void *got;
+
+	REQUIRE(parked, "scene");
+	sem_init(&handed_over, 0, 0);
+	shim_called_hook = say_handed_over;
+	spin_lock(&hw.heap->lock);
+	nfree = hw.heap->treap.npages;
+	pthread_create(&thread, NULL, reclaim_some, (void *)~0UL);
+	sem_wait(&handed_over);
+	EXPECT_EQ(span_cache_npages(hw.heap), parked);
+	EXPECT_EQ(READ_ONCE(hw.heap->handed_pages), parked);
+	EXPECT_EQ(hw.heap->treap.npages, nfree);
+	spin_unlock(&hw.heap->lock);
+	pthread_join(thread, &got);
+	shim_called_hook = NULL;
+	EXPECT_EQ(cw_stats().cached_pages, 0);
+	EXPECT_EQ(hw.heap->treap.npages, nfree + parked);
+	EXPECT_EQ((unsigned long)got, 320 + 8);
+	EXPECT_EQ(hw.heap->backed_granules, 1);
+	cw_put(in_use);
+	cw_end();
 }
 
 static sem_t after_batch, lock_taken;

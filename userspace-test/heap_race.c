@@ -394,38 +394,69 @@ void race_contig_scattered(void)
 	settle(&mine);
 }
 
-static void everything_in_the_hook(const struct geometry *geometry)
+static bool start_chaos(const void *geometry)
+{
+	struct rng rng;
+
+	rng_seed(&rng, 0);
+	hw.talk = trial_talk;
+	if (!hw_create(geometry))
+		return false;
+	chaos_start(&rng, true);
+	return true;
+}
+
+static bool do_chaos(const void *geometry, size_t number, size_t at)
+{
+	chaos_seed(opt_seed + 77, number);
+	chaos_step();
+	if (at % 8 == 0)
+		chaos_look();
+	return !ktap_failures;
+}
+
+/* Was there enough of what this is for? */
+static void look_at_chaos(const struct geometry *geometry)
 {
 	struct spanalloc_stats stats;
-	struct rng rng;
-	unsigned int i;
 
-	REQUIRE(hw_create(geometry), "no heap");
-	rng_seed(&rng, opt_seed + 77);
-	chaos_start(&rng, true);
-	for (i = 0; i < opt_ops * 2 && !ktap_failures; i++) {
-		chaos_step();
-		if (i % 8 == 0)
-			chaos_look();
-	}
-	chaos_calm();
-	REQUIRE(!ktap_failures, "--seed %llu, step %u", (unsigned long long)opt_seed, i);
-	EXPECT(chaos_nested() > opt_ops / 2, "%lu steps in hooks", chaos_nested());
-	EXPECT(hw.heap->stat.backing_races > 0, "%llu races",
-	       (unsigned long long)hw.heap->stat.backing_races);
-	EXPECT(hw.heap->stat.repaired > 0 || geometry->account, "none repaired");
-	EXPECT(hw.heap->stat.prezeroed_pages > 0 || geometry->wipe || geometry->poison ||
-	       geometry->account, "none cleared");
-	/* Whoever is in the middle of something when others free has no excuse. */
-	EXPECT(!geometry->account || !hw.heap->treap.ngranules_idle, "%lu granules are idle",
-	       hw.heap->treap.ngranules_idle);
 	span_heap_stats(hw.heap, &stats);
+	EXPECT(chaos_nested() > opt_ops / 2, "%lu steps in hooks", chaos_nested());
+	EXPECT(chaos_in_bulk() > opt_ops / 2, "%lu spans in bulk", chaos_in_bulk());
+	EXPECT(stats.backing_races > 0, "no races");
+	EXPECT(stats.repaired > 0 || geometry->account, "none repaired");
+	EXPECT(stats.prezeroed_pages > 0 || geometry->wipe || geometry->poison ||
+	       geometry->account, "none cleared");
 	EXPECT(!geometry->cache || (stats.cache_allocs > opt_ops / 20 && stats.cache_flushes > 10),
 	       "%llu allocations from caches, %llu flushes",
 	       (unsigned long long)stats.cache_allocs, (unsigned long long)stats.cache_flushes);
-	EXPECT(!geometry->keeper || hw.heap->stat.scavenge_steps > opt_ops / 30, "%llu steps",
-	       (unsigned long long)hw.heap->stat.scavenge_steps);
+	EXPECT(!geometry->keeper || stats.scavenge_steps > opt_ops / 30, "%llu steps",
+	       (unsigned long long)stats.scavenge_steps);
+}
+
+static bool finish_chaos(const void *arg, bool whole)
+{
+	const struct geometry *geometry = arg;
+
+	chaos_calm();
+	if (whole)
+		look_at_chaos(geometry);
+	/* Whoever is in the middle of something when others free has no excuse. */
+	EXPECT(!geometry->account || !hw.heap->treap.ngranules_idle, "%lu granules are idle",
+	       hw.heap->treap.ngranules_idle);
 	chaos_finish();
+	return !ktap_failures;
+}
+
+static void everything_in_the_hook(const struct geometry *geometry)
+{
+	const struct trial trial = {
+		.name = "operations inside of operations", .start = start_chaos, .step = do_chaos,
+		.finish = finish_chaos, .arg = geometry, .nsteps = 2 * opt_ops,
+	};
+
+	if (!ktap_failures)
+		trial_run(&trial);
 }
 
 /* Everything at once: each hook may do any operation, hooks in hooks included. */
@@ -482,24 +513,50 @@ static void change_between_batches(void)
 	chaos_step();
 }
 
-void check_in_batches_of_a_changing_heap(void)
+static unsigned int nuncompared;
+
+static bool start_changing(const void *unused)
 {
-	unsigned int i, uncompared = 0;
-	struct span_report report;
 	struct rng rng;
 
-	REQUIRE(hw_create(&eight), "no heap");
-	rng_seed(&rng, opt_seed + 78);
+	rng_seed(&rng, 0);
+	nuncompared = 0;
+	hw.talk = trial_talk;
+	if (!hw_create(&eight))
+		return false;
 	chaos_start(&rng, false);
-	for (i = 0; i < 600 && !ktap_failures; i++) {
-		chaos_step();
-		shim_resched_hook = change_between_batches;
-		EXPECT(!span_heap_check(hw.heap, 1 + i % 5, &report), "check: %d at %lu",
-		       report.invariant, report.page);
-		shim_resched_hook = NULL;
-		uncompared += !report.sums_compared;
-	}
-	EXPECT(uncompared > 100, "the heap changed during %u checks only", uncompared);
+	return true;
+}
+
+static bool check_while_changing(const void *unused, size_t number, size_t at)
+{
+	struct span_report report;
+
+	chaos_seed(opt_seed + 78, number);
+	chaos_step();
+	shim_resched_hook = change_between_batches;
+	EXPECT(!span_heap_check(hw.heap, 1 + number % 5, &report), "check: %d at %lu",
+	       report.invariant, report.page);
+	shim_resched_hook = NULL;
+	nuncompared += !report.sums_compared;
+	return !ktap_failures;
+}
+
+static bool finish_changing(const void *unused, bool whole)
+{
+	EXPECT(!whole || nuncompared > 100, "the heap changed during %u checks only",
+	       nuncompared);
 	chaos_calm();
 	chaos_finish();
+	return !ktap_failures;
+}
+
+void check_in_batches_of_a_changing_heap(void)
+{
+	const struct trial trial = {
+		.name = "a check while steps are done", .start = start_changing,
+		.step = check_while_changing, .finish = finish_changing, .nsteps = 600,
+	};
+
+	trial_run(&trial);
 }

@@ -1,137 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Random sequences of operations on a heap and its model. A sequence is made
- * before it is run and its steps mean something in any state, so that a failing
- * one can be shrunk: steps are left out as long as what remains still fails.
- * Every run is a child process, so that crashes and endless loops are failures
- * like others.
+ * Random sequences of operations on a heap and its model, in heaps of many kinds.
  */
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
 #include "heap_world.h"
-
-/* Seconds of a processor for one run; seconds of the clock for all runs of shrinking. */
-#define RUN_SECONDS	60
-#define SHRINK_SECONDS	20
 
 /**
  * struct plan - a sequence
  * @geometry: the heap
  * @all_every: verify everything after so many steps
- * @nops: number of steps
- * @op: the steps
  */
 struct plan {
 	const struct geometry *geometry;
 	unsigned int all_every;
-	size_t nops;
-	struct hw_op *op;
 };
 
-static void make_plan(struct plan *plan, uint64_t seed, size_t nops)
+static bool start_plan(const void *arg)
 {
+	const struct plan *plan = arg;
+
+	hw.talk = trial_talk;
+	/* Some steps are to be warned of. */
+	shim_quiet = !trial_talk;
+	return hw_create(plan->geometry);
+}
+
+static bool do_plan(const void *arg, size_t number, size_t at)
+{
+	const struct plan *plan = arg;
+	struct hw_op op;
 	struct rng rng;
-	size_t i;
 
-	rng_seed(&rng, seed);
-	plan->nops = nops;
-	plan->op = calloc(nops, sizeof(*plan->op));
-	for (i = 0; i < nops; i++)
-		/* Now the heap fills up, now it empties. */
-		plan->op[i] = hw_random_op(&rng, i / 150 % 3 == 2);
+	rng_seed_nth(&rng, opt_seed, number);
+	/* Now the heap fills up, now it empties. */
+	op = hw_random_op(&rng, number / 150 % 3 == 2);
+	return hw_step(&op, trial_talk || at % plan->all_every == 0);
 }
 
-/* Run a sequence in a fresh heap. */
-static bool run_plan(const struct plan *plan)
+static bool finish_plan(const void *arg, bool whole)
 {
-	size_t i;
-
-	if (!hw_create(plan->geometry))
-		return false;
-	for (i = 0; i < plan->nops; i++)
-		if (!hw_step(&plan->op[i], i % plan->all_every == 0)) {
-			ktap_note("  step %zu of %zu", i, plan->nops);
-			return false;
-		}
 	return hw_finish();
-}
-
-/* Run a sequence in a child; true if that ends well. */
-static bool child_is_fine(const struct plan *plan, bool talk)
-{
-	int status = -1, null;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		return EXPECT(false, "no child");
-	if (pid)
-		return waitpid(pid, &status, 0) == pid && !status;
-	null = open("/dev/null", O_WRONLY);
-	if (!talk && null >= 0) {
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-	}
-	hw.talk = talk;
-	ktap_failures = 0;
-	ktap_limit(RUN_SECONDS);
-	_exit(run_plan(plan) && !fflush(stdout) ? 0 : 1);
-}
-
-/* Leave out as many steps as possible. */
-static void shrink(struct plan *plan)
-{
-	struct hw_op *kept = malloc(plan->nops * sizeof(*kept));
-	time_t end = time(NULL) + SHRINK_SECONDS;
-	size_t chunk, at;
-
-	for (chunk = (plan->nops + 1) / 2; chunk; chunk /= 2) {
-		for (at = 0; at < plan->nops && time(NULL) < end;) {
-			struct plan less = *plan;
-			size_t gone = min(chunk, plan->nops - at);
-
-			less.op = kept;
-			less.nops = plan->nops - gone;
-			memcpy(kept, plan->op, at * sizeof(*kept));
-			memcpy(kept + at, plan->op + at + gone,
-			       (less.nops - at) * sizeof(*kept));
-			if (child_is_fine(&less, false)) {
-				at += chunk;
-			} else {
-				memcpy(plan->op, kept, less.nops * sizeof(*kept));
-				plan->nops = less.nops;
-			}
-		}
-	}
-	free(kept);
 }
 
 static void random_run(const struct geometry *geometry, unsigned int all_every,
 		       size_t nops)
 {
-	struct plan plan = { .geometry = geometry, .all_every = all_every };
+	const struct plan plan = { .geometry = geometry, .all_every = all_every };
+	char name[200];
+	const struct trial trial = {
+		.name = name, .start = start_plan, .step = do_plan, .finish = finish_plan,
+		.arg = &plan, .nsteps = nops,
+	};
 
-	make_plan(&plan, opt_seed, nops);
-	if (!child_is_fine(&plan, false)) {
-		EXPECT(false, "order %u, arena %lu, limit %lu, retain %d, account %d, scatter %lu, dirty %d, wipe %d, poison %d, window %d: --seed %llu --ops %llu fails",
-		       geometry->order, geometry->arena, geometry->limit, geometry->retain,
-		       geometry->account, geometry->scatter_every, geometry->dirty,
-		       geometry->wipe, geometry->poison,
-		       geometry->keeper ? (int)geometry->window_ms : -1,
-		       (unsigned long long)opt_seed, (unsigned long long)opt_ops);
-		if (opt_shrink) {
-			shrink(&plan);
-			plan.all_every = 1;
-			ktap_note("shrunk to %zu steps of %zu:", plan.nops, nops);
-			child_is_fine(&plan, true);
-		}
-	}
-	free(plan.op);
+	snprintf(name, sizeof(name),
+		 "order %u, arena %lu, limit %lu, retain %d, account %d, scatter %lu, dirty %d, wipe %d, poison %d, window %d",
+		 geometry->order, geometry->arena, geometry->limit, geometry->retain,
+		 geometry->account, geometry->scatter_every, geometry->dirty, geometry->wipe,
+		 geometry->poison, geometry->keeper ? (int)geometry->window_ms : -1);
+	trial_run(&trial);
 }
 
 void random_small_granules(void)
@@ -257,48 +182,4 @@ void random_contents(void)
 
 	for (i = 0; i < ARRAY_SIZE(geometries) && !ktap_failures; i++)
 		random_run(&geometries[i], 10, opt_ops);
-}
-
-/* Steps of the small world: allocate 1, 2 or 3 pages, free the first, second, last. */
-static bool small_step(unsigned int step)
-{
-	switch (step) {
-	case 0:
-	case 1:
-	case 2:
-		return hw_alloc(step + 1, 0, SPANALLOC_ZERO, GFP_KERNEL);
-	case 3:
-		return hw_alloc(2, 2, 0, GFP_KERNEL);
-	case 4:
-		return !hw.nlive || hw_free(0);
-	case 5:
-		return hw.nlive < 2 || hw_free(1);
-	case 6:
-		return !hw.nlive || hw_split(hw.nlive - 1, 1);
-	default:
-		return hw_scavenge(~0UL);
-	}
-}
-
-/* All sequences of six steps, on an address space of six pages. */
-void every_short_sequence(void)
-{
-	static const struct geometry geometry = {
-		.order = 1, .arena = 2, .limit = 6, .retain = -1, .dirty = true,
-	};
-	const unsigned int nsteps = 6, nkinds = 8;
-	unsigned int sequence, step, rest, ncases = 0;
-
-	for (sequence = 0; sequence < 262144; sequence += ktap_failures ? 262144 : 1) {
-		if (!hw_create(&geometry))
-			return;
-		for (step = 0, rest = sequence; step < nsteps; step++, rest /= nkinds)
-			if (!small_step(rest % nkinds) || !hw_check(0)) {
-				ktap_note("sequence %o (octal, last step first)", sequence);
-				return;
-			}
-		hw_destroy();
-		ncases++;
-	}
-	EXPECT_EQ(ncases, 262144);
 }

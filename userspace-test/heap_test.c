@@ -5,16 +5,9 @@
  *
  * heap-test [--seed N] [--ops N] [--no-shrink] [CASE]
  */
-#include <getopt.h>
-#include <stdlib.h>
-
 #include "heap_world.h"
 
-#define NCASES	159
-
-uint64_t opt_seed;
-uint64_t opt_ops = 3000;
-bool opt_shrink = true;
+#define NCASES	162
 
 static const struct ktap_case cases[] = {
 	{ "requests that make no sense are refused", bad_requests },
@@ -157,6 +150,8 @@ static const struct ktap_case cases[] = {
 	{ "another policy holds at once", policies_change },
 	{ "the system gets what it wants, whatever the goal", reclaim_knows_no_goal },
 	{ "reclaim does not wait for the lock", reclaim_does_not_wait },
+	{ "reclaim waits for nobody at a cache", reclaim_does_not_wait_for_caches },
+	{ "reclaim waits for the lock with spans in hand", reclaim_waits_with_spans_in_hand },
 	{ "what reclaim had before the lock was taken counts", reclaim_ends_at_a_lock },
 	{ "steps and reclaim inside an allocation", steps_inside_an_allocation },
 	{ "allocation, free, trim and reclaim inside a step", work_inside_of_steps },
@@ -168,7 +163,8 @@ static const struct ktap_case cases[] = {
 	{ "sums that hide a free span", hidden_span_is_noticed },
 	{ "a span that the map does not know is not freed", lies_of_the_map_are_noticed },
 	{ "a second free is refused", second_free_is_refused },
-	{ "all 262144 sequences of six steps in six pages", every_short_sequence },
+	{ "all 181653 sequences of six steps in six pages", every_sequence_of_six },
+	{ "all 234793 of five, among more steps", every_sequence_of_five },
 	{ "random sequences, granules of 1 and 2 pages", random_small_granules },
 	{ "random sequences, granules of 8 pages", random_granules_of_eight },
 	{ "random sequences, granules of 512 pages", random_large_granules },
@@ -197,22 +193,8 @@ static void after(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "ops", required_argument, NULL, 'o' },
-		{ "no-shrink", no_argument, NULL, 'n' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == '?')
-			return 2;
-		if (c == 'n')
-			opt_shrink = false;
-		else
-			*(c == 's' ? &opt_seed : &opt_ops) = strtoull(optarg, NULL, 0);
-	}
-	ktap_only = argv[optind];
+	opt_ops = 3000;
+	if (!trial_options(argc, argv))
+		return 2;
 	return ktap_run(cases, ARRAY_SIZE(cases), NCASES, before, after);
 }

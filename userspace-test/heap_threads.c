@@ -16,6 +16,7 @@
 
 #define NTHREADS	4
 #define LIVE_EACH	40
+#define BULK_MAX	20
 
 /**
  * struct worker - a thread
@@ -23,6 +24,7 @@
  * @rng: its own
  * @live: its spans
  * @n: how many
+ * @nbulk: spans that came or went with others
  * @bad: what went wrong, if anything
  */
 struct worker {
@@ -30,24 +32,21 @@ struct worker {
 	struct rng rng;
 	struct live live[LIVE_EACH];
 	size_t n;
+	unsigned long nbulk;
 	const char *bad;
 };
 
 static struct worker workers[NTHREADS];
 static bool all_done;
 
-static void work_alloc(struct worker *w)
+/* A span that was asked for as this is ours; is it what it has to be? */
+static void take(struct worker *w, struct span *span, unsigned long npages, unsigned int flags)
 {
-	unsigned int flags = rng_below(&w->rng, 4), owner = w - workers;
-	unsigned long npages = rng_range(&w->rng, 1, flags & SPANALLOC_CONTIG ? 8 : 25), i;
-	gfp_t gfp = rng_once_in(&w->rng, 4) ? GFP_ATOMIC : GFP_KERNEL;
 	struct live *live = &w->live[w->n];
-	struct span *span = hw_request(npages, 0, flags, gfp, owner);
+	unsigned long i;
 
-	if (IS_ERR(span))
-		return;
 	*live = (struct live) {
-		.span = span, .base = span->node.base, .npages = npages, .owner = owner,
+		.span = span, .base = span->node.base, .npages = npages, .owner = w - workers,
 		.stamp = rng_next(&w->rng) | 1,
 	};
 	for (i = 0; i < npages; i++)
@@ -59,21 +58,69 @@ static void work_alloc(struct worker *w)
 	w->n++;
 }
 
-static void work_free(struct worker *w)
+static void work_alloc(struct worker *w)
 {
-	size_t at = rng_below(&w->rng, w->n);
-	struct live *live = &w->live[at];
+	unsigned int flags = rng_below(&w->rng, 4), owner = w - workers;
+	unsigned long npages = rng_range(&w->rng, 1, flags & SPANALLOC_CONTIG ? 8 : 25);
+	gfp_t gfp = rng_once_in(&w->rng, 4) ? GFP_ATOMIC : GFP_KERNEL;
+	struct span *span = hw_request(npages, 0, flags, gfp, owner);
+
+	if (!IS_ERR(span))
+		take(w, span, npages, flags);
+}
+
+static void work_alloc_bulk(struct worker *w)
+{
+	const struct span_request request = {
+		.npages = rng_range(&w->rng, 1, 8), .flags = rng_below(&w->rng, 4),
+		.gfp = rng_once_in(&w->rng, 4) ? GFP_ATOMIC : GFP_KERNEL, .owner = w - workers,
+	};
+	unsigned long n = rng_range(&w->rng, 1, min(BULK_MAX, LIVE_EACH - (int)w->n));
+	struct span *span[BULK_MAX];
+	long got = span_heap_alloc_bulk(hw.heap, &request, n, span), i;
+
+	if (got > (long)n)
+		w->bad = "more than it asked for";
+	for (i = 0; i < got; i++)
+		take(w, span[i], request.npages, request.flags);
+	w->nbulk += max(got, 0L);
+}
+
+/* Out of the table. */
+static struct span *give_up(struct worker *w)
+{
+	struct live *live = &w->live[rng_below(&w->rng, w->n)];
+	struct span *span = live->span;
 	unsigned long i;
 
 	for (i = 0; i < live->npages; i++)
 		if (hw_page(live, i)->content != live->stamp + i)
 			w->bad = "somebody else wrote to a page";
-	if (span_heap_lookup(hw.heap, live->base + live->npages / 2) != live->span)
+	if (span_heap_lookup(hw.heap, live->base + live->npages / 2) != span)
 		w->bad = "lookup of an own span";
-	if (rng_once_in(&w->rng, 2) ? span_heap_free_slowly(hw.heap, live->span) :
-				      span_heap_free(hw.heap, live->span))
-		w->bad = "free";
 	*live = w->live[--w->n];
+	return span;
+}
+
+static void work_free(struct worker *w)
+{
+	struct span *span = give_up(w);
+
+	if (rng_once_in(&w->rng, 2) ? span_heap_free_slowly(hw.heap, span) :
+				      span_heap_free(hw.heap, span))
+		w->bad = "free";
+}
+
+static void work_free_bulk(struct worker *w)
+{
+	unsigned long n = rng_range(&w->rng, 1, min((size_t)BULK_MAX, w->n)), i;
+	struct span *span[BULK_MAX];
+
+	for (i = 0; i < n; i++)
+		span[i] = give_up(w);
+	if (span_heap_free_bulk(hw.heap, n, span))
+		w->bad = "free in bulk";
+	w->nbulk += n;
 }
 
 static void work_split(struct worker *w)
@@ -123,10 +170,14 @@ static void *work(void *arg)
 		/* Now and then the task is moved to another CPU. */
 		if (rng_once_in(&w->rng, 50))
 			shim_cpu = rng_below(&w->rng, SHIM_CPUS);
-		if (w->n && (roll < 45 || w->n == LIVE_EACH))
+		if (w->n && (roll < 3 || (roll < 12 && w->n > LIVE_EACH / 2)))
+			work_free_bulk(w);
+		else if (w->n && (roll < 42 || w->n == LIVE_EACH))
 			work_free(w);
 		else if (w->n && roll < 52)
 			work_split(w);
+		else if (roll < 57)
+			work_alloc_bulk(w);
 		else
 			work_alloc(w);
 	}
@@ -217,6 +268,8 @@ static void at_work(const struct geometry *geometry)
 	for (i = 0; i < NTHREADS; i++) {
 		pthread_join(workers[i].thread, NULL);
 		EXPECT(!workers[i].bad, "thread %u: %s", i, workers[i].bad);
+		EXPECT(workers[i].nbulk > opt_ops / 10, "thread %u: %lu spans in bulk", i,
+		       workers[i].nbulk);
 	}
 	__atomic_store_n(&all_done, true, __ATOMIC_RELEASE);
 	pthread_join(watcher.thread, NULL);

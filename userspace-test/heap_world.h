@@ -19,6 +19,7 @@
 #include "model/heap_model.h"
 #include "rng.h"
 #include "shim.h"
+#include "trial.h"
 
 #define LIVE_MAX	16384
 
@@ -103,10 +104,6 @@ struct heap_world {
 };
 
 extern struct heap_world hw;
-
-/* Seed and length of the random tests, and whether failing ones are shrunk. */
-extern uint64_t opt_seed, opt_ops;
-extern bool opt_shrink;
 
 bool hw_create(const struct geometry *geometry);
 /* Frees all spans, and verifies that nothing is left. */
@@ -199,12 +196,16 @@ bool hw_finish(void);
 
 /* On a fresh heap, with decisions from @rng; steps are nested if @hooks. */
 void chaos_start(const struct rng *rng, bool hooks);
+/* From here on decide by the seed, and by the number of the step that follows. */
+void chaos_seed(uint64_t seed, size_t number);
 void chaos_step(void);
 void chaos_look(void);
 /* Were all decisions of a tape made? */
 bool chaos_at_end(void);
 /* Steps that were done inside of others. */
 unsigned long chaos_nested(void);
+/* Spans that came or went with others. */
+unsigned long chaos_in_bulk(void);
 /* No more hooks and failures. */
 void chaos_calm(void);
 /* Frees all, verifies, and destroys. */
@@ -219,7 +220,10 @@ void random_time(void);
 void random_scattered(void);
 void random_accounted(void);
 void random_contents(void);
-void every_short_sequence(void);
+
+/* heap_small.c */
+void every_sequence_of_six(void);
+void every_sequence_of_five(void);
 
 /* heap_fault.c */
 void metadata_failures(void);
@@ -347,6 +351,8 @@ void policies_change(void);
 /* heap_pressure.c */
 void reclaim_knows_no_goal(void);
 void reclaim_does_not_wait(void);
+void reclaim_does_not_wait_for_caches(void);
+void reclaim_waits_with_spans_in_hand(void);
 void reclaim_ends_at_a_lock(void);
 void steps_inside_an_allocation(void);
 void work_inside_of_steps(void);

@@ -45,6 +45,7 @@ struct ktap_case {
 /* One instance, however many files include this. */
 __attribute__((weak)) unsigned int ktap_failures;	/* of the running case */
 __attribute__((weak)) const char *ktap_only;	/* run cases whose name contains this */
+__attribute__((weak)) const char *ktap_again;	/* the command that repeats random cases */
 
 /*
  * Ends this process when it has used so many seconds of a processor (SIGPROF), so that a
@@ -171,6 +172,8 @@ static int ktap_run(const struct ktap_case *cases, unsigned int ncases,
 	for (i = 0; i < ncases; i++)
 		nselected += ktap_is_selected(&cases[i]);
 	printf("KTAP version 1\n1..%u\n", ktap_only ? nselected : planned);
+	if (ktap_again)
+		ktap_note("random cases: %s", ktap_again);
 	for (i = 0; i < ncases; i++) {
 		bool good;
 
@@ -178,6 +181,8 @@ static int ktap_run(const struct ktap_case *cases, unsigned int ncases,
 			continue;
 		good = ktap_case_is_good(&cases[i], before, after);
 		nfailed += !good;
+		if (!good && ktap_again)
+			ktap_note("again: %s '%s'", ktap_again, cases[i].name);
 		printf("%sok %u - %s\n", good ? "" : "not ", ++n, cases[i].name);
 		fflush(stdout);
 	}

@@ -30,6 +30,16 @@ static inline void rng_seed(struct rng *rng, uint64_t seed)
 		rng->state = 1;
 }
 
+/* The @nth of many, each with a sequence of its own (as splitmix64, by Steele and others). */
+static inline void rng_seed_nth(struct rng *rng, uint64_t seed, uint64_t nth)
+{
+	uint64_t mixed = seed * 0xd1342543de82ef95ULL + (nth + 1) * 0x9e3779b97f4a7c15ULL;
+
+	mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9ULL;
+	mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebULL;
+	rng_seed(rng, mixed ^ mixed >> 31);
+}
+
 static inline void rng_play(struct rng *rng, const uint8_t *tape, size_t size)
 {
 	*rng = (struct rng) { .tape = tape, .end = tape + size };

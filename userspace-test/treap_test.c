@@ -3,38 +3,56 @@
  * The treap against a sorted array: every operation, at random and exhaustively
  * in a small world, on trees of every shape.
  *
- * treap-test [--seed N] [--ops N] [CASE]
+ * treap-test [--seed N] [--ops N] [--no-shrink] [CASE]
  */
-#include <getopt.h>
-#include <stdlib.h>
-
 #include "treap_world.h"
-
-static uint64_t opt_seed;
-static uint64_t opt_ops = 20000;
+#include "trial.h"
 
 static const char * const prio_names[] = {
-	"random", "few", "equal", "by base", "by base, down", "rising", "falling",
+	"random priorities", "few priorities", "equal priorities", "priorities by base",
+	"priorities by base, down", "rising priorities", "falling priorities",
 };
+
+static bool start_tree(const void *mode)
+{
+	world_init(&world, *(const enum prio_mode *)mode, 0);
+	return true;
+}
+
+/* Every walk and many searches, some of them at random; nobody hears of them. */
+static bool verify_all(void)
+{
+	bool good;
+
+	world.talk = false;
+	good = verify_walks(&world) && verify_fits(&world);
+	world.talk = trial_talk;
+	return good;
+}
+
+static bool do_step(const void *mode, size_t number, size_t at)
+{
+	rng_seed_nth(&world.rng, opt_seed * NR_PRIO_MODES + *(const enum prio_mode *)mode,
+		     number);
+	world.talk = trial_talk;
+	return world_step(&world, 60) &&
+	       ((world.model.n >= 4 && !rng_once_in(&world.rng, 16)) || verify_all());
+}
+
+static bool finish_tree(const void *mode, bool whole)
+{
+	world_exit(&world);
+	return !ktap_failures;
+}
 
 static void random_mode(enum prio_mode mode, unsigned long ops)
 {
-	unsigned long i;
+	const struct trial trial = {
+		.name = prio_names[mode], .start = start_tree, .step = do_step,
+		.finish = finish_tree, .arg = &mode, .nsteps = ops,
+	};
 
-	world_init(&world, mode, opt_seed * NR_PRIO_MODES + mode);
-	for (i = 0; i < ops; i++) {
-		bool good = world_step(&world, 60);
-
-		if (good && (world.model.n < 4 || rng_once_in(&world.rng, 16)))
-			good = verify_walks(&world) && verify_fits(&world);
-		if (!good) {
-			ktap_note("priorities %s, --seed %llu, step %lu", prio_names[mode],
-				  (unsigned long long)opt_seed, i);
-			break;
-		}
-	}
-	EXPECT(ktap_failures || i == ops, "%lu steps of %lu", i, ops);
-	world_exit(&world);
+	trial_run(&trial);
 }
 
 static void random_by_base(void)
@@ -278,18 +296,8 @@ static void after(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "ops", required_argument, NULL, 'o' },
-		{ }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == '?')
-			return 2;
-		*(c == 's' ? &opt_seed : &opt_ops) = strtoull(optarg, NULL, 0);
-	}
-	ktap_only = argv[optind];
+	opt_ops = 20000;
+	if (!trial_options(argc, argv))
+		return 2;
 	return ktap_run(cases, ARRAY_SIZE(cases), 14, NULL, after);
 }
