@@ -16,7 +16,7 @@
 /* Pairs in a turn: nearly all is past what the other peers have thrown out of the caches. */
 #define CHURN_PAIRS	100000
 /* Pairs in one go, with interrupts off if they are to be: of who takes longest, 0.2 s. */
-#define CHURN_PIECE	10000
+#define CHURN_PIECE	10000UL
 
 static const struct bench_peer *const churn_peers[] = {
 	&bench_null, &bench_treap, &bench_treap_reinsert, &bench_treap_rb, &bench_rb, &bench_drm,
@@ -89,7 +89,7 @@ static int churn_turn(struct bench_run *run, const void *arg, u64 *ps)
 	u64 ns = 0;
 
 	for (; good && left; left -= piece) {
-		piece = min(left, (unsigned long)CHURN_PIECE);
+		piece = min(left, CHURN_PIECE);
 		bench_clock_start(&clock, run->peer);
 		good = churn(run, piece);
 		ns += bench_clock_stop(&clock);
