@@ -27,8 +27,7 @@
  * drained, once: the per-CPU caches, which are asked before all this (cache.c), and then
  * what its users hold back.
  *
- * Locking: takes the heap's lock; nothing is held while memory is asked for,
- * zeroed or given back.
+ * Locking: takes the heap's lock; nothing is held while memory is asked for, zeroed or given back.
  */
 
 #include <linux/err.h>
@@ -428,6 +427,8 @@ static int make_room(struct claim *claim)
 	int err;
 
 	err = span_space_plan(heap, &claim->window, &growth);
+	if (!err && growth.narenas && !may_sleep(claim))
+		err = -EAGAIN;
 	if (err) {
 		unlock_claim(claim);
 		if (drain(claim))
@@ -441,12 +442,6 @@ static int make_room(struct claim *claim)
 			span_heap_damage(heap, "a free span is not found");
 		claim->seen = heap->changes;
 		return 0;
-	}
-	if (!may_sleep(claim)) {
-		unlock_claim(claim);
-		err = drain(claim) ? 0 : -EAGAIN;
-		lock_claim(claim);
-		return err;
 	}
 	unlock_claim(claim);
 	err = span_space_prepare(heap, &growth,

@@ -201,8 +201,10 @@ MUTANTS = [
 	 'return span_heap_release(heap, 1, NULL) ? : span_heap_scavenge(heap, 1);',
 	 'return span_heap_scavenge(heap, 1);'),
 	('cache: who may not sleep drains nothing where the heap can grow', 'claim.c',
-	 'err = drain(claim) ? 0 : -EAGAIN;',
-	 'err = -EAGAIN;'),
+	 'if (!err && growth.narenas && !may_sleep(claim))\n'
+	 '\t\terr = -EAGAIN;\n',
+	 'if (!err && growth.narenas && !may_sleep(claim))\n'
+	 '\t\treturn -EAGAIN;\n'),
 	('cache: the scavenger looks for ever', 'scavenger.c',
 	 '\t\tWRITE_ONCE(heap->caches_watched, false);\n',
 	 ''),

@@ -152,10 +152,8 @@ MUTANTS = [
 	 '\t\tlock_claim',
 	 '\t\tlock_claim'),
 	('nowait grows', 'claim.c',
-	 '\tif (!may_sleep(claim)) {\n'
-	 '\t\tunlock_claim(claim);\n',
-	 '\tif (0) {\n'
-	 '\t\tunlock_claim(claim);\n'),
+	 'if (!err && growth.narenas && !may_sleep(claim))',
+	 'if (0)'),
 	('no second chance for contig', 'claim.c',
 	 'claim->backed_only = true;',
 	 'return err;'),
