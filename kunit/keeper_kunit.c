@@ -73,7 +73,7 @@ static void make_idle(struct kunit *test, struct span_heap *heap, unsigned long 
 	spanalloc_free(heap, span);
 }
 
-/* "Empty" has the kernel not ask again so soon; 0 would say that it should. */
+/* "Empty" says that there is nothing, and "stop" that asking again now is in vain. */
 static void nothing_idle_is_empty(struct kunit *test)
 {
 	struct span_heap *heap = make(test, 0);
@@ -83,7 +83,7 @@ static void nothing_idle_is_empty(struct kunit *test)
 	span = spanalloc_alloc(heap, GRANULE + 1, 1, 0, GFP_KERNEL);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(span));
 	KUNIT_EXPECT_EQ(test, count(heap), SHRINK_EMPTY);
-	KUNIT_EXPECT_EQ(test, scan(test, heap, 128, 128), 0);
+	KUNIT_EXPECT_EQ(test, scan(test, heap, 128, 128), SHRINK_STOP);
 	spanalloc_free(heap, span);
 	KUNIT_EXPECT_EQ(test, count(heap), 2 * GRANULE);
 }
@@ -101,7 +101,7 @@ static void idle_granules_are_counted_and_given_back(struct kunit *test)
 	/* There are not so many any more: the rest counts as looked at. */
 	KUNIT_EXPECT_EQ(test, scan(test, heap, 100 * GRANULE, 100 * GRANULE), GRANULE);
 	KUNIT_EXPECT_EQ(test, count(heap), SHRINK_EMPTY);
-	KUNIT_EXPECT_EQ(test, scan(test, heap, 1, 1), 0);
+	KUNIT_EXPECT_EQ(test, scan(test, heap, 1, 1), SHRINK_STOP);
 }
 
 static void parked_pages_are_counted_and_given_back(struct kunit *test)
@@ -126,7 +126,7 @@ static void damaged_heap_is_left_alone(struct kunit *test)
 	make_idle(test, heap, 2 * GRANULE);
 	heap->damaged = true;
 	KUNIT_EXPECT_EQ(test, count(heap), SHRINK_EMPTY);
-	KUNIT_EXPECT_EQ(test, scan(test, heap, 128, 128), 0);
+	KUNIT_EXPECT_EQ(test, scan(test, heap, 128, 128), SHRINK_STOP);
 	heap->damaged = false;
 	KUNIT_EXPECT_EQ(test, count(heap), 2 * GRANULE);
 }
