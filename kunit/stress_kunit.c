@@ -171,6 +171,10 @@ static int work(void *arg)
 	unsigned int i;
 
 	while (!kthread_should_stop()) {
+		if (kthread_should_park()) {
+			kthread_parkme();
+			continue;
+		}
 		i = below(worker, NSPANS);
 		if (below(worker, 64) == 0)
 			spanalloc_scavenge(worker->heap, 1 + below(worker, 64));
@@ -264,6 +268,15 @@ static struct worker *start(struct kunit *test)
 	return worker;
 }
 
+/* Nobody works from here on until stop(); they keep what they have. */
+static void halt(struct kunit *test, struct worker *worker)
+{
+	unsigned int i;
+
+	for (i = 0; i < NTHREADS; i++)
+		KUNIT_EXPECT_EQ(test, kthread_park(worker[i].task), 0);
+}
+
 static void stop(struct kunit *test, struct worker *worker)
 {
 	unsigned long nallocs = 0, nrefused = 0;
@@ -281,23 +294,48 @@ static void stop(struct kunit *test, struct worker *worker)
 		   num_online_cpus(), nallocs, nrefused);
 }
 
-/* Meanwhile, the heap is checked in batches, as debugfs does it. */
+/**
+ * struct looker - who checks the heap in batches, as debugfs does it
+ * @heap: the heap
+ * @broken: checks that found something
+ * @compared: checks in which the heap did not change, so that its sums were compared
+ */
+struct looker {
+	struct span_heap *heap;
+	unsigned int broken;
+	unsigned int compared;
+};
+
+static void look(struct looker *looker)
+{
+	struct span_report report;
+
+	looker->broken += !!span_heap_check(looker->heap, 16, &report);
+	looker->compared += report.sums_compared;
+}
+
 static void threads_share_a_heap(struct kunit *test)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(stress_ms);
+	struct looker looker = { .heap = test->priv };
 	struct worker *worker = start(test);
-	unsigned int broken = 0, compared = 0;
+	unsigned int meanwhile, n;
 
 	while (time_before(jiffies, end)) {
-		struct span_report report;
-
-		broken += !!span_heap_check(test->priv, 16, &report);
-		compared += report.sums_compared;
+		look(&looker);
 		usleep_range(200, 400);
 	}
+	/* In the middle of it all, once without them; the scavenger may still be at work. */
+	halt(test, worker);
+	meanwhile = looker.compared;
+	for (n = 0; n < 1000 && looker.compared == meanwhile; n++) {
+		look(&looker);
+		usleep_range(200, 400);
+	}
+	KUNIT_EXPECT_GT(test, looker.compared, meanwhile);
 	stop(test, worker);
-	KUNIT_EXPECT_EQ(test, broken, 0);
-	kunit_info(test, "%u checks compared the sums", compared);
+	KUNIT_EXPECT_EQ(test, looker.broken, 0);
+	kunit_info(test, "%u checks compared the sums meanwhile", meanwhile);
 }
 
 /**
