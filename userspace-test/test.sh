@@ -21,8 +21,8 @@
 #   apps     programs of others, in buffers that they map from the device, for each of
 #            APPS_SERIES
 #   debug    planted bugs, the KUnit suites, the device tests, forced races, failing
-#            allocations, contents of free pages and everything at once on kernels with KASAN, lockdep, kmemleak and
-#            more, for each of DEBUG_KERNELS
+#            allocations, contents of free pages, everything at once and memory given back, on
+#            kernels with KASAN, lockdep, kmemleak and more, for each of DEBUG_KERNELS
 #   kcsan    a planted race, the KUnit suites with longer stress, and everything at once, on
 #            kernels that report data races, for each of KCSAN_KERNELS
 #
@@ -252,11 +252,11 @@ part_vm() {
 }
 
 part_pressure() {
-	stream 20 "memory given back, Linux ${SERIES:-6.1}" vm/pressure.sh small large
+	stream 22 "memory given back, Linux ${SERIES:-6.1}" vm/pressure.sh small large
 }
 
 part_stress() {
-	stream 30 "stress, Linux ${SERIES:-6.1}" vm/stress.sh
+	stream 31 "stress, Linux ${SERIES:-6.1}" vm/stress.sh
 }
 
 part_hostile() {
@@ -292,7 +292,8 @@ in_debug() {
 	stream 20 "cgroups, Linux $1" env SERIES="$1" vm/cgroup.sh
 	stream 33 "failing allocations, Linux $1" env SERIES="$1" vm/failnth.sh
 	stream 210 "contents of free pages, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/contents.sh
-	stream 30 "stress, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/stress.sh
+	stream 31 "stress, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/stress.sh
+	stream 23 "memory given back, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/pressure.sh small large
 }
 
 part_debug() {
@@ -312,7 +313,7 @@ part_kcsan() {
 		stream 3 "planted race, Linux $name" vm/debug.sh "$name" sins
 		stream 159 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
 		stream 25 "torture, Linux $name" env SERIES="$name" SECONDS_LONG=20 vm/torture.sh
-		stream 30 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
+		stream 31 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
 	done
 }
 
