@@ -152,7 +152,9 @@ static void hold_lock(struct work_struct *work)
 	unsigned long irqflags;
 
 	spin_lock_irqsave(&holder->heap->lock, irqflags);
+	/* Who sees that finds the lock taken. */
 	smp_store_release(&holder->has, true);
+	/* What was done with the lock taken is done. */
 	while (!smp_load_acquire(&holder->end) && ktime_get_ns() < deadline)
 		cpu_relax();
 	spin_unlock_irqrestore(&holder->heap->lock, irqflags);
@@ -172,9 +174,11 @@ static void lock_that_is_taken_is_not_waited_for(struct kunit *test)
 	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
 	if (cpu < nr_cpu_ids) {
 		schedule_work_on(cpu, &holder.work);
+		/* From here on the lock is taken. */
 		while (!smp_load_acquire(&holder.has))
 			cpu_relax();
 		done = scan(test, heap, 128, 128);
+		/* Until here it was. */
 		smp_store_release(&holder.end, true);
 		flush_work(&holder.work);
 	}
