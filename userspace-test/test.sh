@@ -228,18 +228,18 @@ part_user() {
 
 part_kunit() {
 	step 'the verdict on KUnit logs finds what it has to' vm/kunit-verdict-selftest.sh
-	stream 333 'KUnit' vm/kunit.sh
+	stream 365 'KUnit' vm/kunit.sh
 	stream 1 'a quick look at the benchmark' vm/bench.sh --smoke
 }
 
 # in_guests SERIES
 in_guests() {
 	step "replay in a virtual machine, Linux $1" env SERIES="$1" vm/run.sh
-	stream 527 "device tests, Linux $1" env SERIES="$1" vm/device.sh
+	stream 600 "device tests, Linux $1" env SERIES="$1" vm/device.sh
 	stream 58 "spanctl, Linux $1" env SERIES="$1" vm/spanctl.sh
 	stream 40 "forced races, Linux $1" env SERIES="$1" vm/races.sh
-	stream 25 "torture, Linux $1" env SERIES="$1" vm/torture.sh
-	stream 23 "cgroups and nodes, Linux $1" env SERIES="$1" vm/cgroup.sh
+	stream 59 "torture, Linux $1" env SERIES="$1" vm/torture.sh
+	stream 24 "cgroups and nodes, Linux $1" env SERIES="$1" vm/cgroup.sh
 	[[ $1 != 6.1 ]] ||
 		stream 10 "memory given back, Linux $1" env SERIES="$1" vm/pressure.sh short
 }
@@ -252,11 +252,11 @@ part_vm() {
 }
 
 part_pressure() {
-	stream 22 "memory given back, Linux ${SERIES:-6.1}" vm/pressure.sh small large
+	stream 24 "memory given back, Linux ${SERIES:-6.1}" vm/pressure.sh small large
 }
 
 part_stress() {
-	stream 31 "stress, Linux ${SERIES:-6.1}" vm/stress.sh
+	stream 32 "stress, Linux ${SERIES:-6.1}" vm/stress.sh
 }
 
 part_hostile() {
@@ -286,13 +286,13 @@ part_apps() {
 # in_debug KERNEL, which is built
 in_debug() {
 	stream 11 "planted bugs, Linux $1" vm/debug.sh "$1" sins
-	stream 159 "KUnit as modules, Linux $1" vm/debug.sh "$1" kunit
-	stream 462 "device tests, Linux $1" env SERIES="$1" TIMEOUT=3600 MEM=640 vm/device.sh
+	stream 171 "KUnit as modules, Linux $1" vm/debug.sh "$1" kunit
+	stream 600 "device tests, Linux $1" env SERIES="$1" TIMEOUT=3600 MEM=640 vm/device.sh
 	stream 40 "forced races, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/races.sh
-	stream 20 "cgroups, Linux $1" env SERIES="$1" vm/cgroup.sh
-	stream 33 "failing allocations, Linux $1" env SERIES="$1" vm/failnth.sh
+	stream 21 "cgroups, Linux $1" env SERIES="$1" vm/cgroup.sh
+	stream 67 "failing allocations, Linux $1" env SERIES="$1" vm/failnth.sh
 	stream 210 "contents of free pages, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/contents.sh
-	stream 31 "stress, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/stress.sh
+	stream 32 "stress, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/stress.sh
 	stream 23 "memory given back, Linux $1" env SERIES="$1" TIMEOUT=3600 vm/pressure.sh small large
 }
 
@@ -311,9 +311,9 @@ part_kcsan() {
 	local name
 	for name in $KCSAN_KERNELS; do
 		stream 3 "planted race, Linux $name" vm/debug.sh "$name" sins
-		stream 159 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
-		stream 25 "torture, Linux $name" env SERIES="$name" SECONDS_LONG=20 vm/torture.sh
-		stream 31 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
+		stream 171 "KUnit as modules, Linux $name" env STRESS_MS=20000 vm/debug.sh "$name" kunit
+		stream 59 "torture, Linux $name" env SERIES="$name" SECONDS_LONG=20 vm/torture.sh
+		stream 32 "stress, Linux $name" env SERIES="$name" TIMEOUT=3600 vm/stress.sh
 	done
 }
 
@@ -349,7 +349,7 @@ run_part() {
 }
 
 # The least number of checks of a whole run.
-CHECKS_MIN=2041
+CHECKS_MIN=2250
 
 main() {
 	local part
