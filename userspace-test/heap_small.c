@@ -167,7 +167,7 @@ static void every_sequence(const struct small_world *world, unsigned long nseque
 	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		     -1, 0);
 	REQUIRE(state != MAP_FAILED, "no memory");
-	if (!EXPECT(trial_in_child(do_all, NULL, KTAP_SECONDS_MAX), "after %lu sequences",
+	if (!EXPECT(trial_in_child(do_all, NULL, ktap_seconds()), "after %lu sequences",
 		    state->nsequences)) {
 		trial_run(&again);
 		return;

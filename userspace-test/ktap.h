@@ -105,12 +105,20 @@ static void ktap_fail(const char *file, int line, const char *what,
 #define REQUIRE(cond, format...) \
 	do { if (!EXPECT(cond, format)) return; } while (0)
 
+/* What a case may take: KTAP_SECONDS says less. */
+static unsigned int ktap_seconds(void)
+{
+	const char *seconds = getenv("KTAP_SECONDS");
+
+	return seconds ? atoi(seconds) : KTAP_SECONDS_MAX;
+}
+
 /* One case, in this process: the number of its failures. */
 static unsigned int ktap_case(const struct ktap_case *test, void (*before)(void),
 			      void (*after)(void))
 {
 	ktap_failures = 0;
-	ktap_limit(KTAP_SECONDS_MAX);
+	ktap_limit(ktap_seconds());
 	if (before)
 		before();
 	test->run();

@@ -16,7 +16,7 @@
 #include "trial.h"
 
 /* Seconds of a processor for one run; seconds of the clock for all runs of shrinking. */
-#define RUN_SECONDS	60
+#define RUN_SECONDS	60U
 #define SHRINK_SECONDS	20
 /* What is shown of a sequence that is still long. */
 #define LINES_MAX	60
@@ -190,7 +190,7 @@ bool trial_run(const struct trial *trial)
 	part.number = malloc(part.n * sizeof(*part.number));
 	for (i = 0; i < part.n; i++)
 		part.number[i] = i;
-	good = trial_in_child(run_part, &part, RUN_SECONDS);
+	good = trial_in_child(run_part, &part, min(ktap_seconds(), RUN_SECONDS));
 	EXPECT(good, "%s: fails", trial->name);
 	part.whole = false;
 	if (!good && opt_shrink) {
