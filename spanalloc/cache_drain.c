@@ -276,7 +276,7 @@ static unsigned long drain_cpu(int cpu, struct handover *handover, bool try)
 	const struct span_cache *cache = per_cpu_ptr(heap->caches, cpu);
 	unsigned long done = 0;
 
-	/* What has been handed over to a heap that is found damaged then is lost: that and no more. */
+	/* What is in hand when the heap is found damaged is lost: that and no more. */
 	while (handover->next < SPAN_SHELVES && READ_ONCE(cache->nspans) &&
 	       !READ_ONCE(heap->damaged) &&
 	       !smp_call_function_single(cpu, hand_over, handover, 1)) {

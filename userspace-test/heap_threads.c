@@ -113,7 +113,7 @@ static void work_free(struct worker *w)
 
 static void work_free_bulk(struct worker *w)
 {
-	unsigned long n = rng_range(&w->rng, 1, min((size_t)BULK_MAX, w->n)), i;
+	unsigned long n = rng_range(&w->rng, 1, min_t(size_t, BULK_MAX, w->n)), i;
 	struct span *span[BULK_MAX];
 
 	for (i = 0; i < n; i++)

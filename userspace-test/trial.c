@@ -144,7 +144,7 @@ static void print_end(FILE *from)
 		n++;
 	if (n > LINES_MAX)
 		ktap_note("  ... %zu lines", n - LINES_MAX);
-	for (i = n - min(n, (size_t)LINES_MAX); i < n; i++)
+	for (i = n - min_t(size_t, n, LINES_MAX); i < n; i++)
 		fputs(line[i % LINES_MAX], stdout);
 	for (i = 0; i < LINES_MAX; i++)
 		free(line[i]);
