@@ -2,8 +2,8 @@
 /*
  * A small world, exhaustively: every sequence of so many steps on an address space of six
  * pages, in granules and arenas of two. In each state there is a choice of steps: some
- * allocations, whether they fit or not; giving back one granule or all; freeing any span; and
- * splitting any span anywhere. After each step everything is compared with the model, once:
+ * allocations, whether they fit or not; giving memory back; freeing any span; and splitting any
+ * span anywhere. After each step everything is compared with the model, once:
  * sequences come in order, and a step that the one before had done from the same state is
  * only repeated.
  *
@@ -35,13 +35,13 @@ struct small_alloc {
  * struct small_world - sequences of one length
  * @alloc: the requests there are
  * @nallocs: how many
- * @nscavenges: 1: give all back; 2: or one granule
+ * @nscavenge: pages to give back, if that is the choice
  * @nsteps: length of a sequence
  */
 struct small_world {
 	const struct small_alloc *alloc;
 	unsigned int nallocs;
-	unsigned int nscavenges;
+	unsigned long nscavenge;
 	unsigned int nsteps;
 };
 
@@ -64,7 +64,7 @@ static struct small_state *state;
 
 static unsigned int count_choices(void)
 {
-	unsigned int n = small->nallocs + small->nscavenges;
+	unsigned int n = small->nallocs + 1;
 	size_t i;
 
 	/* To free it, and to split it behind each of its pages but the last. */
@@ -83,9 +83,8 @@ static bool small_step(unsigned int choice)
 		return hw_alloc(alloc->npages, alloc->align, alloc->flags, GFP_KERNEL);
 	}
 	choice -= small->nallocs;
-	if (choice < small->nscavenges)
-		return hw_scavenge(choice ? 1 : ~0UL);
-	choice -= small->nscavenges;
+	if (!choice--)
+		return hw_scavenge(small->nscavenge);
 	for (i = 0; choice >= hw.live[i].npages; i++)
 		choice -= hw.live[i].npages;
 	return choice ? hw_split(i, choice) : hw_free(i);
@@ -184,13 +183,13 @@ void every_sequence_of_six(void)
 		{ 2, 2, 0 },
 	};
 	static const struct small_world world = {
-		.alloc = alloc, .nallocs = ARRAY_SIZE(alloc), .nscavenges = 1, .nsteps = 6,
+		.alloc = alloc, .nallocs = ARRAY_SIZE(alloc), .nscavenge = ~0UL, .nsteps = 6,
 	};
 
 	every_sequence(&world, 181653, 5 + 33 + 255 + 2176 + 19603 + 181653);
 }
 
-/* Of every length, and also one granule given back. */
+/* Of every length; and granules are given back one by one. */
 void every_sequence_of_five(void)
 {
 	static const struct small_alloc alloc[] = {
@@ -198,8 +197,8 @@ void every_sequence_of_five(void)
 		{ 4, 0, SPANALLOC_ZERO }, { 5, 0, 0 }, { 6, 0, SPANALLOC_ZERO }, { 2, 2, 0 },
 	};
 	static const struct small_world world = {
-		.alloc = alloc, .nallocs = ARRAY_SIZE(alloc), .nscavenges = 2, .nsteps = 5,
+		.alloc = alloc, .nallocs = ARRAY_SIZE(alloc), .nscavenge = 1, .nsteps = 5,
 	};
 
-	every_sequence(&world, 234793, 9 + 104 + 1316 + 17390 + 234793);
+	every_sequence(&world, 160007, 8 + 87 + 1030 + 12715 + 160007);
 }
