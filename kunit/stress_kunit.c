@@ -269,7 +269,7 @@ static struct worker *start(struct kunit *test)
 }
 
 /* Nobody works from here on until stop(); they keep what they have. */
-static void halt(struct kunit *test, struct worker *worker)
+static void hold_still(struct kunit *test, struct worker *worker)
 {
 	unsigned int i;
 
@@ -326,7 +326,7 @@ static void threads_share_a_heap(struct kunit *test)
 		usleep_range(200, 400);
 	}
 	/* In the middle of it all, once without them; the scavenger may still be at work. */
-	halt(test, worker);
+	hold_still(test, worker);
 	meanwhile = looker.compared;
 	for (n = 0; n < 1000 && looker.compared == meanwhile; n++) {
 		look(&looker);
