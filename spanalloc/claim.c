@@ -34,7 +34,6 @@
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/sched.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
 #include "cache.h"
@@ -594,7 +593,5 @@ out_failed:
 struct span *span_heap_alloc(struct span_heap *heap,
 			     const struct span_request *request)
 {
-	/* A cache asks for no memory, so that the slab does not get to look. */
-	might_alloc(request->gfp);
 	return span_cache_alloc(heap, request) ? : alloc_from_tree(heap, request);
 }
