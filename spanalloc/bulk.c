@@ -22,7 +22,6 @@
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
-#include <linux/sched/mm.h>
 
 #include "batch.h"
 #include "contents.h"
@@ -110,7 +109,6 @@ long span_heap_alloc_bulk(struct span_heap *heap, const struct span_request *req
 	unsigned long done = 0, most;
 	struct span *next;
 
-	might_alloc(request->gfp);
 	if (err)
 		return err;
 	most = batches ? batch_of(request->npages) : 0;

@@ -38,7 +38,8 @@
  * @room: how many spans of @npages it may hold
  * @n: how many it holds
  * @refused: spans that the cache was too full for since one was parked here
- * @uses: counts spans put here and taken; who ages the cache sees whether it moves
+ * @uses: counts spans put here and taken, modulo 256; who ages the cache sees whether it moves,
+ *        and at worst drains a shelf too early
  * @span: the spans; the one freed last comes last
  */
 struct span_shelf {

@@ -322,14 +322,14 @@ unsigned long span_cache_drain(struct span_heap *heap)
 
 	if (!heap->caches || READ_ONCE(heap->damaged))
 		return 0;
-	/* (A) What was found missing before this was parked before who counts after this looks. */
+	/* (A) What we did not find was parked before this: pairs with (B). */
 	smp_mb();
 	asked = READ_ONCE(heap->cache_drains);
 	mutex_lock(&heap->cache_drain);
 	/* Has another one begun since? He began after what we want had been parked. */
 	if (asked == heap->cache_drains) {
 		WRITE_ONCE(heap->cache_drains, asked + 1);
-		/* (B) Pairs with (A): who has not seen that has his spans seen here. */
+		/* (B) Who still reads the old number at (A) has what he misses seen from here on. */
 		smp_mb();
 		done = drain_all(heap, false);
 	}

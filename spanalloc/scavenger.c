@@ -470,7 +470,7 @@ unsigned long span_scavenger_reclaim(struct span_heap *heap, unsigned long npage
 
 	whole = span_heap_try_release(heap, npages, counter, &done);
 	if (whole && done < npages && span_cache_try_drain(heap))
-		span_heap_try_release(heap, npages - done, counter, &more);
+		whole = span_heap_try_release(heap, npages - done, counter, &more);
 	done += more;
 	return done || whole ? done : ULONG_MAX;
 }

@@ -259,7 +259,8 @@ static void everybody_comes_and_goes(void)
 	limit = least(16 * MIB, there / 24) / page_size;
 	/* Less what the workers have at most, with what is lost between spans. */
 	eats = there - NWORKERS * limit * page_size * 3 / 2 - least(MARGIN, there / 12);
-	module_load("window_ms=60000 max_pages=%llu",
+	/* However slow the machine is, the window does not pass before the system asks. */
+	module_load("window_ms=3600000 max_pages=%llu",
 		    (unsigned long long)(2 * meminfo_bytes("MemTotal") / page_size));
 	for (i = 0; i < NWORKERS; i++)
 		worker_start(limit);
