@@ -28,8 +28,8 @@
  * idle. How many pages that may be is bounded for each CPU (span_cache_adjust()), and that
  * they are not parked for ever is seen to:
  *
- * - the scavenger looks at the caches each CACHES_LOOK_NS, and drains those shelves that have
- *   not been used since. It need not look while all are empty: the first span that is
+ * - the scavenger looks at the caches each CACHES_LOOK_NS, and drains those shelves that
+ *   nothing was put on since. It need not look while all are empty: the first span that is
  *   parked after that wakes it (look_at_caches() in scavenger.c);
  * - an allocation that would fail drains all caches first, if it may sleep, or else that of
  *   its CPU, and tries once more;
@@ -102,7 +102,7 @@ static void shelf_push(struct span_cache *cache, struct span_shelf *shelf, struc
 {
 	shelf->span[shelf->n] = span;
 	WRITE_ONCE(shelf->n, shelf->n + 1);
-	WRITE_ONCE(shelf->uses, shelf->uses + 1);
+	WRITE_ONCE(shelf->puts, shelf->puts + 1);
 	WRITE_ONCE(cache->npages, cache->npages + shelf->npages);
 	WRITE_ONCE(cache->nspans, cache->nspans + 1);
 }
@@ -261,7 +261,6 @@ static struct span *take(struct span_heap *heap, const struct span_request *requ
 	} else if (has_traits(shelf->span[shelf->n - 1], request)) {
 		span = shelf->span[shelf->n - 1];
 		span_shelf_shrunk(cache, shelf, 1);
-		WRITE_ONCE(shelf->uses, shelf->uses + 1);
 		hand_out(cache, span, request);
 	}
 	span_cache_leave(cache);

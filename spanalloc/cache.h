@@ -38,8 +38,8 @@
  * @room: how many spans of @npages it may hold
  * @n: how many it holds
  * @refused: spans that the cache was too full for since one was parked here
- * @uses: counts spans put here and taken, modulo 256; who ages the cache sees whether it moves,
- *        and at worst drains a shelf too early
+ * @puts: counts spans put here, modulo 256; who ages the cache sees whether it moves, and at
+ *        worst drains a shelf too early
  * @span: the spans; the one freed last comes last
  */
 struct span_shelf {
@@ -48,7 +48,7 @@ struct span_shelf {
 	u8 room;
 	u8 n;
 	u8 refused;
-	u8 uses;
+	u8 puts;
 	struct span *span[SPAN_SHELF_SPANS];
 };
 
@@ -66,7 +66,7 @@ struct span_shelf {
  * @zeroed_pages: pages cleared for allocations
  * @zero_saved_pages: pages that were zero already when they had to be
  * @shelf: the shelves
- * @seen: what each shelf's uses were when the scavenger looked last; its own
+ * @seen: what each shelf's puts were when the scavenger looked last; its own
  *
  * All but @seen is only written by its CPU, between span_cache_enter() and span_cache_leave();
  * others may read the counters.

@@ -394,8 +394,8 @@ unsigned long span_cache_drain_unused(struct span_heap *heap, int cpu)
 }
 
 /*
- * Drain what a CPU has not used since it was looked at last, or everything if that is too much:
- * who only takes and parks one span does not see that the heap got smaller.
+ * Drain the shelves of a CPU that it has put nothing on since it was looked at last, or all if
+ * that is too much: who only takes and parks one span does not see that the heap got smaller.
  */
 static void age_cpu(struct span_heap *heap, int cpu, unsigned long limit)
 {
@@ -405,11 +405,11 @@ static void age_cpu(struct span_heap *heap, int cpu, unsigned long limit)
 	unsigned int i;
 
 	for (i = 0; i < SPAN_SHELVES; i++) {
-		u8 uses = READ_ONCE(cache->shelf[i].uses);
+		u8 puts = READ_ONCE(cache->shelf[i].puts);
 
-		if (cache->seen[i] == uses && READ_ONCE(cache->shelf[i].n))
+		if (cache->seen[i] == puts && READ_ONCE(cache->shelf[i].n))
 			__set_bit(i, cold);
-		cache->seen[i] = uses;
+		cache->seen[i] = puts;
 	}
 	if (READ_ONCE(cache->npages) <= 2 * limit)
 		handover.only = cold;
