@@ -26,8 +26,9 @@
 #   device.c                                  calls.h, and what that may
 #   main.c                                    span.h, buffer.h, keeper.h
 #
-# Beside that, all but the core may include internal.h, which has what the files of the module
-# proper share, and each .c file compat.h. A file that does not stand here may include nothing.
+# Beside that, what the files of the module proper share, internal.h, is for buffer, calls, client,
+# debugfs, device, main and policy, and compat.h for each .c file but those of the core. A file that
+# does not stand here may include nothing.
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
