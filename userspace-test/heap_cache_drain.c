@@ -123,6 +123,7 @@ void cache_reclaim_asks_last(void)
 	EXPECT_EQ(ncalls, 0);
 	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 16), 8);
 	EXPECT_EQ(ncalls, 1);
+	EXPECT_EQ(cw_stats().scavenged_reclaim_pages, 16 + 8);
 	EXPECT_EQ(span_scavenger_reclaim(hw.heap, 16), 0);
 	cw_put(cw_get(8));
 	EXPECT_EQ(span_heap_scavenge_some(hw.heap), 8);
