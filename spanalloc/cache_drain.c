@@ -329,7 +329,7 @@ unsigned long span_cache_drain(struct span_heap *heap)
 	/* Has another one begun since? He began after what we want had been parked. */
 	if (asked == heap->cache_drains) {
 		WRITE_ONCE(heap->cache_drains, asked + 1);
-		/* (B) Who still reads the old number at (A) has what he misses seen from here on. */
+		/* (B) Who read the old number at (A): what he missed is seen from here on. */
 		smp_mb();
 		done = drain_all(heap, false);
 	}

@@ -317,9 +317,11 @@ void cache_shrinks_with_the_heap(void)
 	       cw_stats().cached_pages);
 	for (i = 0; i < 80; i++)
 		cw_put(big[i]);
-	for (i = 0; i < 10; i++) {
-		cw_put(cw_get(16));
-		fake_keeper_run(&hw.keeper, hw.keeper.now + NSEC_PER_SEC);
+	/* All lengths, so that no shelf is drained since nobody uses it. */
+	for (i = 0; i < 40; i++) {
+		cw_put(cw_get(16 - i % 4));
+		if (i % 4 == 3)
+			fake_keeper_run(&hw.keeper, hw.keeper.now + NSEC_PER_SEC);
 	}
 	EXPECT(cw_stats().cached_pages <= CW_CACHE_PAGES, "%llu pages", cw_stats().cached_pages);
 	cw_end();

@@ -147,6 +147,23 @@ void idle_memory_helps_out(void)
 	hw_destroy();
 }
 
+/* What has to be in one block is served in the idle one, which is not given up for another. */
+void contig_keeps_the_idle_block(void)
+{
+	REQUIRE(hw_create(&eight), "no heap");
+	/* As above: free [8,48), of which [40,48) is idle. */
+	REQUIRE(hw_alloc(8, 0, 0, GFP_KERNEL) && hw_alloc(32, 0, 0, GFP_KERNEL) &&
+		hw_alloc(8, 0, 0, GFP_KERNEL) && hw_free(hw_at(8)) && hw_scavenge(~0UL) &&
+		hw_free(hw_at(40)) && hw_verify_all(), "scene");
+	hw_fail_block(1);
+	REQUIRE(hw_alloc(5, 0, SPANALLOC_CONTIG, GFP_KERNEL) && hw.nlive == 2, "served");
+	EXPECT_EQ(hw.live[1].base, 40);
+	EXPECT_EQ(hw.fake.nrefused, 1);
+	EXPECT_EQ(hw.heap->stat.scavenged_pages, 32);
+	EXPECT(hw_verify_all(), "after");
+	hw_destroy();
+}
+
 void split_failures(void)
 {
 	REQUIRE(start(), "no heap");

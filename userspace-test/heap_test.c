@@ -7,7 +7,7 @@
  */
 #include "heap_world.h"
 
-#define NCASES	162
+#define NCASES	163
 
 static const struct ktap_case cases[] = {
 	{ "requests that make no sense are refused", bad_requests },
@@ -28,6 +28,7 @@ static const struct ktap_case cases[] = {
 	{ "contiguous requests avoid scattered granules", contig_avoids_scattered },
 	{ "without contiguous blocks a backed granule serves", contig_without_blocks },
 	{ "without memory an idle granule elsewhere serves", idle_memory_helps_out },
+	{ "a contiguous request keeps the idle block", contig_keeps_the_idle_block },
 	{ "scavenging takes whole granules from the highest down", scavenge_from_above },
 	{ "scavenging goes on after a batch", scavenge_in_batches },
 	{ "idle memory above the share goes back before more is taken", retention },

@@ -230,6 +230,7 @@ void metadata_failures(void);
 void backing_failures(void);
 void contig_without_blocks(void);
 void idle_memory_helps_out(void);
+void contig_keeps_the_idle_block(void);
 void split_failures(void);
 void create_failures(void);
 void fatal_signal(void);
