@@ -29,7 +29,7 @@
 #define SPAN_SHELF_SPANS	SPAN_BATCH
 
 /* What all CPUs may park together where that is more: this part of the pages in use. */
-#define SPAN_CACHED_SHARE	16
+#define SPAN_CACHED_SHARE	8
 
 /**
  * struct span_shelf - spans of one length

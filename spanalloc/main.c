@@ -48,7 +48,7 @@ MODULE_PARM_DESC(prezero,
 static uint cache_pages = SPANALLOC_CACHE_DEFAULT;
 module_param(cache_pages, uint, 0444);
 MODULE_PARM_DESC(cache_pages,
-		 "pages of freed spans that each CPU may park for the next allocations from the default heap, or more where much is in use (default: those of 8 MiB); 0: none, and placement is exact first fit");
+		 "pages of freed spans that each CPU may park for the next allocations from the default heap, or more where much is in use (default: those of 16 MiB); 0: none, and placement is exact first fit");
 
 static int __init span_module_init(void)
 {

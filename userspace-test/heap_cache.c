@@ -209,10 +209,10 @@ void cache_grows_with_the_heap(void)
 			cw_put(span[i]);
 		EXPECT((cw_stats().cached_pages > CW_CACHE_PAGES) == !round,
 		       "round %u: %llu pages", round, cw_stats().cached_pages);
-		EXPECT(cw_stats().cached_pages <= 40 * 520 / 16 / SHIM_CPUS, "%llu pages",
+		EXPECT(cw_stats().cached_pages <= 40 * 520 / 8 / SHIM_CPUS, "%llu pages",
 		       cw_stats().cached_pages);
-		/* A part of a 16th for each CPU. */
-		EXPECT(per_cpu_ptr(hw.heap->caches, 0)->limit < 22000 / 16 / SHIM_CPUS,
+		/* A part of an eighth for each CPU. */
+		EXPECT(per_cpu_ptr(hw.heap->caches, 0)->limit < 22000 / 8 / SHIM_CPUS,
 		       "%u pages", per_cpu_ptr(hw.heap->caches, 0)->limit);
 		for (i = 0; !round && i < 40; i++)
 			cw_put(big[i]);

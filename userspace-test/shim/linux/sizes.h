@@ -2,6 +2,6 @@
 #ifndef _SHIM_LINUX_SIZES_H
 #define _SHIM_LINUX_SIZES_H
 
-#define SZ_8M	0x00800000
+#define SZ_16M	0x01000000
 
 #endif /* _SHIM_LINUX_SIZES_H */
