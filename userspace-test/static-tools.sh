@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# static-tools.sh [TREE]: what tools say about the sources. All work on one copy of TREE:
+# static-tools.sh [TREE]: what tools say about the sources. All work on one copy of TREE, which
+# stays, so that sparse need not wait for a compiler each time:
 #
 #   checkpatch   every C file of ours, strictly; the sets of files below differ in what
 #                cannot be asked of them
@@ -11,7 +12,8 @@
 #   and shellcheck, every script
 #
 # Each tool must be seen to look at every file it was given, and to find a violation that
-# is planted in the copy: a tool that looks at nothing finds nothing wrong.
+# is planted in the copy: a tool that looks at nothing finds nothing wrong. What checkpatch has
+# found fine is not shown to it again: the same file, the same rules, the same checkpatch.
 #
 #   TOOLS_SERIES=7.2    the kernel whose checkpatch and kernel-doc are taken
 #   SPARSE_SERIES=6.1   the kernel that sparse builds for
@@ -52,7 +54,8 @@ SETS=(
 
 # c_files: every C file of the copy. Each belongs to one set, and cannot fall out of all.
 c_files() {
-	find spanalloc kunit userspace-test -name '*.[ch]' | sort
+	find spanalloc kunit userspace-test -name '*.[ch]' ! -name '*.mod.c' \
+		! -name '.module-common.c' | sort
 }
 
 set_of() {
@@ -72,20 +75,52 @@ files_of_set() {
 	done < <(c_files)
 }
 
-# checkpatch SET LEAST TYPES [FILE]...: fails unless it says of each file that it is fine. All
-# files of the set by default. The root is for names in CamelCase, which are looked for there.
+# rules TYPES: what else a verdict depends on, as a word. Names in CamelCase may be known from
+# headers.
+rules() {
+	{
+		cat "$SRC"/scripts/{checkpatch.pl,spelling.txt,const_structs.checkpatch}
+		find spanalloc/include -name '*.h' -exec cat {} +
+		printf '%s\n' "$1"
+	} | sha256sum | cut -c 1-16
+}
+
+# verdicts FOLDER FILE...: of each file as it is now, where a verdict is kept, and the file.
+verdicts() {
+	local sum file
+	sha256sum "${@:2}" | while read -r sum file; do
+		printf '%s %s\n' "$1/${sum:0:32}-${file//\//_}" "$file"
+	done
+}
+
+# checkpatch SET LEAST TYPES [FILE]...: fails unless it says of each file that it is fine, now or
+# before. All files of the set by default. The root is for names in CamelCase, which are looked
+# for there.
 checkpatch() {
-	local set=$1 least=$2 types=$3 files=("${@:4}") said seen status=0
+	local set=$1 least=$2 types=$3 files=("${@:4}") folder verdict file n=0 new=() keep=()
+	local said seen status=0
 	if [[ ${#files[@]} -eq 0 ]]; then
 		mapfile -t files < <(files_of_set "$set")
 		[[ ${#files[@]} -ge $least ]] || { echo "only ${#files[@]} files"; return 1; }
 	fi
-	said=$(printf '%s\n' "${files[@]}" | xargs -P "$JOBS" -n 8 perl "$SRC/scripts/checkpatch.pl" \
+	folder=$CACHE/checkpatch/$(rules "$types")
+	mkdir -p "$folder" || return
+	while read -r verdict file; do
+		n=$((n + 1))
+		[[ -e $verdict ]] || { new+=("$file"); keep+=("$verdict"); }
+	done < <(verdicts "$folder" "${files[@]}")
+	[[ $n -eq ${#files[@]} ]] || { echo "$n of ${#files[@]} files read"; return 1; }
+	[[ ${#new[@]} -gt 0 ]] || return 0
+	said=$(printf '%s\n' "${new[@]}" | xargs -P "$JOBS" -n 8 perl "$SRC/scripts/checkpatch.pl" \
 		--no-tree --root spanalloc --strict --show-types --ignore "$types" -f 2>&1) || status=1
 	seen=$(grep -c ' has no obvious style problems and is ready' <<<"$said")
+	if [[ $status -eq 0 && $seen -eq ${#new[@]} ]]; then
+		touch "${keep[@]}"
+		return
+	fi
 	grep -A 2 -E '^(ERROR|WARNING|CHECK):' <<<"$said"
-	[[ $seen -eq ${#files[@]} ]] || echo "$seen of ${#files[@]} files are fine"
-	[[ $status -eq 0 && $seen -eq ${#files[@]} ]]
+	echo "$seen of ${#new[@]} files are fine"
+	return 1
 }
 
 documented() {
@@ -255,10 +290,24 @@ prepare() {
 		eval "$kernel"
 	fi
 	KDIR=$SPARSE_KDIR
-	COPY=$(mktemp -d) || return
-	trap 'rm -rf "$COPY" "$COPY.saved"' EXIT
-	tar -C "$TREE" -cf - --exclude=build --exclude='*.o' --exclude='*.ko' --exclude='*.mod.c' \
-		Kbuild .ci spanalloc kunit userspace-test Documentation | tar -xf - -C "$COPY" || return
+	copy
+}
+
+# copy: to a folder for each TREE. Products stay there, but a file that was taken away goes, and
+# what an interrupted run has planted. Two at a time would meet.
+copy() {
+	local part parts=()
+	COPY=$CACHE/static/$(realpath "$TREE" | sha256sum | cut -c 1-12)
+	mkdir -p "$COPY" || return
+	exec 9>"$COPY.lock"
+	flock 9 || return
+	trap 'rm -f "$COPY.saved"' EXIT
+	for part in Kbuild .ci spanalloc kunit userspace-test Documentation; do
+		parts+=("$TREE/$part")
+	done
+	rsync -rlp --checksum --delete --exclude=build --exclude='*.o' --exclude='*.ko' \
+		--exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' --exclude='*.symvers' \
+		--exclude=modules.order --exclude='.module-common*' "${parts[@]}" "$COPY/" || return
 	cd "$COPY" || return
 }
 

@@ -327,6 +327,7 @@ in_turn() {
 	for part in static build user kunit; do
 		run_part "$part"
 	done
+	step 'the scan of kernel logs finds what it has to' vm/scan-log-selftest.sh
 }
 
 # The default parts. Guests and the rest at the same time: together they keep two processors
@@ -334,7 +335,6 @@ in_turn() {
 whole_run() {
 	step 'what all this needs' tools
 	step 'programs' programs
-	step 'the scan of kernel logs finds what it has to' vm/scan-log-selftest.sh
 	# shellcheck disable=SC2086 # a list
 	side_by_side in_turn sources $RUN_SERIES
 	[[ $((passed + failed)) -ge $CHECKS_MIN ]] ||

@@ -6,6 +6,9 @@
 # kernels can be built side by side. Warnings are errors. Prints the paths of the modules;
 # for a kernel with KUnit, the one with the suites is the third.
 #
+# What was built already, of the same sources and in the same way, is not built again: make
+# takes seconds to find that out, and a run of the tests asks twenty times.
+#
 # JOBS= how many compilers at a time; V=1 shows their command lines; TORTURE=1 builds the
 # modules of kunit/torture as well, whose paths come last.
 
@@ -30,9 +33,9 @@ default_outdir() {
 	printf '%s/build/%s\n' "$CACHE" "$(sha256sum <<<"$PROJECT" | cut -c 1-12)"
 }
 
-# copy_sources DIR: makes DIR's sources those of the project, byte for byte. Unchanged files
-# are not touched, changed ones become new, whatever their age in the checkout: make then
-# rebuilds what it must and nothing else.
+# copy_sources DIR: makes DIR's sources those of the project, byte for byte, and prints what
+# changed. Unchanged files are not touched, changed ones become new, whatever their age in the
+# checkout: make then rebuilds what it must and nothing else.
 copy_sources() {
 	local part parts=() excludes=()
 	for part in "${BUILD_PRODUCTS[@]}"; do
@@ -46,7 +49,7 @@ copy_sources() {
 	for part in "${PARTS[@]}"; do
 		[[ -e $PROJECT/$part ]] || rm -rf "${1:?}/$part"
 	done
-	rsync -rlp --checksum --delete "${excludes[@]}" "${parts[@]}" "$1/"
+	rsync -rlp --checksum --delete --itemize-changes "${excludes[@]}" "${parts[@]}" "$1/"
 }
 
 # build DIR
@@ -66,8 +69,24 @@ made_by_build() {
 	[[ -f $1/$2 ]] && grep -qE "(^|/)${2%.ko}\.k?o\$" "$1/modules.order"
 }
 
+# way_of_building: what a build comes from, besides the sources of the project.
+way_of_building() {
+	printf '%s\n' "$KDIR" "${MAKE_VARS[@]}" "${MODPOST_WARN:-}" "${PRODUCTS[@]}"
+	stat -c '%n %Y' "$KDIR/.config" "$KDIR/Module.symvers"
+	gcc --version
+}
+
+# is_built DIR WAY: nothing is to be done.
+is_built() {
+	local product
+	[[ -f $1/.built && $(<"$1/.built") = "$2" ]] || return 1
+	for product in "${PRODUCTS[@]}"; do
+		made_by_build "$1" "$product" || return 1
+	done
+}
+
 main() {
-	local series=${1:-${SERIES:-6.1}} outdir kernel dir product
+	local series=${1:-${SERIES:-6.1}} outdir kernel dir way product
 	[[ $# -le 2 ]] || die "usage: build-module.sh [NAME [OUTDIR]]"
 	outdir=$(realpath -m "${2:-$(default_outdir)}")
 	"$VM_DIR/deps.sh" build
@@ -92,8 +111,13 @@ main() {
 	mkdir -p "$outdir"
 	exec 9>"$dir.lock"
 	flock 9
-	copy_sources "$dir"
-	build "$dir"
+	[[ -z $(copy_sources "$dir") ]] || rm -f "$dir/.built"
+	way=$(way_of_building)
+	if ! is_built "$dir" "$way"; then
+		rm -f "$dir/.built"
+		build "$dir"
+		printf '%s\n' "$way" >"$dir/.built"
+	fi
 	for product in "${PRODUCTS[@]}"; do
 		made_by_build "$dir" "$product" || die "the build made no $product"
 		printf '%s\n' "$dir/$product"
