@@ -17,7 +17,8 @@
  * free: all spans are freed, in the way that "how" says.
  *
  * scatter: on that NUMA node no block as large as a granule is left: one page of each is
- * kept until the module is unloaded. Memory is not short then, only in pieces.
+ * kept until the module is unloaded. Memory is not short then, only in pieces. A few blocks are
+ * kept whole, so that there are some again after that, whoever has used the pieces.
  *
  * Reading "nodes" tells how many pages of the spans are on each node.
  *
@@ -38,6 +39,8 @@
 
 #define SPANS_MAX	256
 #define HELD_MAX	8192
+/* Blocks of each node that stay whole. */
+#define WHOLE		8
 
 enum how { HOW_KERNEL, HOW_NOWAIT, HOW_ATOMIC, HOW_INTERRUPT, NHOWS };
 
@@ -87,10 +90,20 @@ struct errand {
 	struct holding what;
 };
 
+/**
+ * struct held - what is kept from everybody
+ * @page: a page, or a block
+ * @order: log2 of its pages
+ */
+struct held {
+	struct page *page;
+	unsigned int order;
+};
+
 static struct span_heap *heap;
 static struct holding holdings[SPANS_MAX];
 static unsigned int nholdings;
-static struct page **held;
+static struct held *held;
 static unsigned int nheld;
 
 static void run_errand(struct irq_work *work)
@@ -170,11 +183,11 @@ static int set_free(const char *value, const struct kernel_param *param)
 }
 
 /*
- * One block: a page of it stays with us, so that the rest cannot become one again. It is
- * asked for with more effort than a heap makes, which gathers also what the processors keep
- * for themselves.
+ * One block: it stays with us, or a page of it does, so that the rest cannot become one again.
+ * It is asked for with more effort than a heap makes, which gathers also what the processors
+ * keep for themselves.
  */
-static bool break_block(int node, unsigned int order)
+static bool hold_block(int node, unsigned int order, bool whole)
 {
 	gfp_t gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN | __GFP_THISNODE;
 	struct page *page = alloc_pages_node(node, gfp, order);
@@ -182,15 +195,18 @@ static bool break_block(int node, unsigned int order)
 
 	if (!page)
 		return false;
+	held[nheld++] = (struct held) { page, whole ? order : 0 };
+	if (whole)
+		return true;
 	split_page(page, order);
 	for (i = 1; i < 1U << order; i++)
 		__free_page(page + i);
-	held[nheld++] = page;
 	return true;
 }
 
 static int set_scatter(const char *value, const struct kernel_param *param)
 {
+	unsigned int order, whole = WHOLE;
 	struct spanalloc_stats stats;
 	int node, err = kstrtoint(value, 0, &node);
 
@@ -199,8 +215,11 @@ static int set_scatter(const char *value, const struct kernel_param *param)
 	if (!heap || node < 0 || node >= MAX_NUMNODES || !node_online(node))
 		return -EINVAL;
 	spanalloc_get_stats(heap, &stats);
-	while (nheld < HELD_MAX && break_block(node, ilog2(stats.granule_pages)))
+	order = ilog2(stats.granule_pages);
+	while (nheld < HELD_MAX && hold_block(node, order, whole)) {
+		whole -= !!whole;
 		cond_resched();
+	}
 	return nheld < HELD_MAX ? 0 : -ENOSPC;
 }
 
@@ -269,8 +288,10 @@ static void __exit account_exit(void)
 	how = HOW_KERNEL;
 	free_all();
 	spanalloc_heap_destroy(heap);
-	while (nheld)
-		__free_page(held[--nheld]);
+	while (nheld) {
+		nheld--;
+		__free_pages(held[nheld].page, held[nheld].order);
+	}
 	kvfree(held);
 }
 
