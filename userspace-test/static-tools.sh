@@ -75,13 +75,16 @@ files_of_set() {
 	done < <(c_files)
 }
 
+# How checkpatch is called. The root is for names in CamelCase, which are looked for there.
+CHECKPATCH=(--no-tree --root spanalloc --strict --show-types)
+
 # rules TYPES: what else a verdict depends on, as a word. Names in CamelCase may be known from
 # headers.
 rules() {
 	{
 		cat "$SRC"/scripts/{checkpatch.pl,spelling.txt,const_structs.checkpatch}
-		find spanalloc/include -name '*.h' -exec cat {} +
-		printf '%s\n' "$1"
+		find spanalloc/include -name '*.h' | sort | xargs cat
+		printf '%s\n' "${CHECKPATCH[@]}" "$1"
 	} | sha256sum | cut -c 1-16
 }
 
@@ -94,8 +97,7 @@ verdicts() {
 }
 
 # checkpatch SET LEAST TYPES [FILE]...: fails unless it says of each file that it is fine, now or
-# before. All files of the set by default. The root is for names in CamelCase, which are looked
-# for there.
+# before. All files of the set by default. What somebody has configured at home does not count.
 checkpatch() {
 	local set=$1 least=$2 types=$3 files=("${@:4}") folder verdict file n=0 new=() keep=()
 	local said seen status=0
@@ -111,8 +113,8 @@ checkpatch() {
 	done < <(verdicts "$folder" "${files[@]}")
 	[[ $n -eq ${#files[@]} ]] || { echo "$n of ${#files[@]} files read"; return 1; }
 	[[ ${#new[@]} -gt 0 ]] || return 0
-	said=$(printf '%s\n' "${new[@]}" | xargs -P "$JOBS" -n 8 perl "$SRC/scripts/checkpatch.pl" \
-		--no-tree --root spanalloc --strict --show-types --ignore "$types" -f 2>&1) || status=1
+	said=$(printf '%s\n' "${new[@]}" | HOME=/nonexistent xargs -P "$JOBS" -n 8 \
+		perl "$SRC/scripts/checkpatch.pl" "${CHECKPATCH[@]}" --ignore "$types" -f 2>&1) || status=1
 	seen=$(grep -c ' has no obvious style problems and is ready' <<<"$said")
 	if [[ $status -eq 0 && $seen -eq ${#new[@]} ]]; then
 		touch "${keep[@]}"
@@ -296,7 +298,7 @@ prepare() {
 # copy: to a folder for each TREE. Products stay there, but a file that was taken away goes, and
 # what an interrupted run has planted. Two at a time would meet.
 copy() {
-	local part parts=()
+	local part parts=() changed
 	COPY=$CACHE/static/$(realpath "$TREE" | sha256sum | cut -c 1-12)
 	mkdir -p "$COPY" || return
 	exec 9>"$COPY.lock"
@@ -305,9 +307,14 @@ copy() {
 	for part in Kbuild .ci spanalloc kunit userspace-test Documentation; do
 		parts+=("$TREE/$part")
 	done
-	rsync -rlp --checksum --delete --exclude=build --exclude='*.o' --exclude='*.ko' \
-		--exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' --exclude='*.symvers' \
-		--exclude=modules.order --exclude='.module-common*' "${parts[@]}" "$COPY/" || return
+	changed=$(rsync -rlp --checksum --delete --itemize-changes --exclude=build --exclude='*.o' \
+		--exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' \
+		--exclude='*.symvers' --exclude=modules.order --exclude='.module-common*' \
+		"${parts[@]}" "$COPY/") || return
+	# An object without a source would do for make.
+	[[ $changed != *deleting* ]] || find "$COPY" -name '*.o' -delete
+	# Names that checkpatch remembers.
+	rm -f "$COPY"/.checkpatch-camelcase.*
 	cd "$COPY" || return
 }
 

@@ -195,7 +195,7 @@ static bool hold_block(int node, unsigned int order, bool whole)
 
 	if (!page)
 		return false;
-	held[nheld++] = (struct held) { page, whole ? order : 0 };
+	held[nheld++] = (struct held) { .page = page, .order = whole ? order : 0 };
 	if (whole)
 		return true;
 	split_page(page, order);
@@ -217,7 +217,8 @@ static int set_scatter(const char *value, const struct kernel_param *param)
 	spanalloc_get_stats(heap, &stats);
 	order = ilog2(stats.granule_pages);
 	while (nheld < HELD_MAX && hold_block(node, order, whole)) {
-		whole -= !!whole;
+		if (whole)
+			whole--;
 		cond_resched();
 	}
 	return nheld < HELD_MAX ? 0 : -ENOSPC;

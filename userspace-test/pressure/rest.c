@@ -136,7 +136,7 @@ static void idle_heap_is_not_woken(void)
 /* With what a heap has by default (SPANALLOC_CACHE_DEFAULT). */
 static void idle_heap_with_caches_is_not_woken(void)
 {
-	heap_is_not_woken(8 * MIB / page_size);
+	heap_is_not_woken(16 * MIB / page_size);
 }
 
 static const struct test_case cases[] = {

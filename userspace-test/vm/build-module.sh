@@ -22,7 +22,8 @@ PRODUCTS=(spanalloc/spanalloc.ko spanalloc/samples/spanalloc_ring.ko)
 # The configuration under test.
 MAKE_VARS=(W=1 KCFLAGS=-Werror CONFIG_SPANALLOC=m CONFIG_SPANALLOC_SAMPLES=m
 	CONFIG_SECTION_MISMATCH_WARN_ONLY=)
-# A frame that a kernel with KASAN, which makes it half as large again, still allows.
+# A frame that a kernel with KASAN, which makes it half as large again, still allows. In kernels
+# with that or with KCSAN, their own limit holds.
 FRAME_MAX=1280
 # Products of a build, in the checkout or in the copy: neither copied nor deleted.
 BUILD_PRODUCTS=('*.o' '*.ko' '*.mod' '*.mod.c' '.*.cmd' '*.symvers' 'modules.order'
@@ -33,11 +34,11 @@ default_outdir() {
 	printf '%s/build/%s\n' "$CACHE" "$(sha256sum <<<"$PROJECT" | cut -c 1-12)"
 }
 
-# copy_sources DIR: makes DIR's sources those of the project, byte for byte, and prints what
-# changed. Unchanged files are not touched, changed ones become new, whatever their age in the
-# checkout: make then rebuilds what it must and nothing else.
+# copy_sources DIR: makes DIR's sources those of the project, byte for byte. Unchanged files
+# are not touched, changed ones become new, whatever their age in the checkout: make then
+# rebuilds what it must and nothing else. An object without a source would do for make.
 copy_sources() {
-	local part parts=() excludes=()
+	local part parts=() excludes=() changed
 	for part in "${BUILD_PRODUCTS[@]}"; do
 		excludes+=(--exclude="$part")
 	done
@@ -49,7 +50,8 @@ copy_sources() {
 	for part in "${PARTS[@]}"; do
 		[[ -e $PROJECT/$part ]] || rm -rf "${1:?}/$part"
 	done
-	rsync -rlp --checksum --delete --itemize-changes "${excludes[@]}" "${parts[@]}" "$1/"
+	changed=$(rsync -rlp --checksum --delete --itemize-changes "${excludes[@]}" "${parts[@]}" "$1/")
+	[[ $changed != *deleting* ]] || find "$1" -name '*.o' -delete
 }
 
 # build DIR
@@ -69,14 +71,21 @@ made_by_build() {
 	[[ -f $1/$2 ]] && grep -qE "(^|/)${2%.ko}\.k?o\$" "$1/modules.order"
 }
 
-# way_of_building: what a build comes from, besides the sources of the project.
-way_of_building() {
-	printf '%s\n' "$KDIR" "${MAKE_VARS[@]}" "${MODPOST_WARN:-}" "${PRODUCTS[@]}"
-	stat -c '%n %Y' "$KDIR/.config" "$KDIR/Module.symvers"
-	gcc --version
+# made_from DIR: all that a build comes from: the sources, the kernel, the compilers, and what
+# make is told or takes from the environment.
+made_from() {
+	local name names=()
+	for name in "${BUILD_PRODUCTS[@]}"; do
+		names+=(! -name "$name")
+	done
+	find "$1" -type f "${names[@]}" ! -name .built -print0 | sort -z | xargs -0 sha256sum
+	printf '%s\n' "$KDIR" "$ARCH" "${MAKE_VARS[@]}" "${MODPOST_WARN:-}" "${PRODUCTS[@]}"
+	find "$KDIR/" -maxdepth 1 -type f -printf '%p %T@ %s\n' | sort
+	stat -L -c '%n %Y %s' "$(dirname "$(command -v gcc)")"/*gcc*
+	env | sed -nE '/^(LLVM|CC|LD|K[A-Z_]*FLAGS|KBUILD_[A-Z_]*|CONFIG_[A-Z_]*)=/p' | sort
 }
 
-# is_built DIR WAY: nothing is to be done.
+# is_built DIR SUM: nothing is to be done.
 is_built() {
 	local product
 	[[ -f $1/.built && $(<"$1/.built") = "$2" ]] || return 1
@@ -86,7 +95,7 @@ is_built() {
 }
 
 main() {
-	local series=${1:-${SERIES:-6.1}} outdir kernel dir way product
+	local series=${1:-${SERIES:-6.1}} outdir kernel dir sum product
 	[[ $# -le 2 ]] || die "usage: build-module.sh [NAME [OUTDIR]]"
 	outdir=$(realpath -m "${2:-$(default_outdir)}")
 	"$VM_DIR/deps.sh" build
@@ -97,7 +106,7 @@ main() {
 		MAKE_VARS+=(CONFIG_SPANALLOC_KUNIT_TEST=m UBSAN_SANITIZE=y)
 		PRODUCTS+=(kunit/spanalloc_kunit.ko)
 	fi
-	grep -qx CONFIG_KASAN=y "$KDIR/.config" ||
+	grep -qxE 'CONFIG_K(A|C)SAN=y' "$KDIR/.config" ||
 		MAKE_VARS+=("KCFLAGS=-Werror -Wframe-larger-than=$FRAME_MAX")
 	if [[ -n ${TORTURE:-} ]]; then
 		MAKE_VARS+=(CONFIG_SPANALLOC_TORTURE=m)
@@ -111,12 +120,12 @@ main() {
 	mkdir -p "$outdir"
 	exec 9>"$dir.lock"
 	flock 9
-	[[ -z $(copy_sources "$dir") ]] || rm -f "$dir/.built"
-	way=$(way_of_building)
-	if ! is_built "$dir" "$way"; then
+	copy_sources "$dir"
+	sum=$(made_from "$dir" | sha256sum)
+	if ! is_built "$dir" "$sum"; then
 		rm -f "$dir/.built"
 		build "$dir"
-		printf '%s\n' "$way" >"$dir/.built"
+		printf '%s\n' "$sum" >"$dir/.built"
 	fi
 	for product in "${PRODUCTS[@]}"; do
 		made_by_build "$dir" "$product" || die "the build made no $product"

@@ -19,8 +19,8 @@ esac
 # Processors keep few free pages each: what they keep is neither free nor available.
 echo 100000 >/proc/sys/vm/percpu_pagelist_high_fraction
 
-# What the kernel keeps for itself is free, too, but nobody else's to eat: little, and as much
-# at all times, however much it would like for huge pages.
+# What the kernel keeps for itself is free, too, but nobody else's to eat: little, however much
+# it would like for huge pages, and as much until memory comes or goes.
 echo 4096 >/proc/sys/vm/min_free_kbytes
 echo 0 >/proc/sys/vm/watermark_boost_factor
 

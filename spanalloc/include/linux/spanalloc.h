@@ -30,7 +30,10 @@ struct span_heap;
 #define SPANALLOC_RETAIN_DEFAULT	10
 #define SPANALLOC_WINDOW_DEFAULT	32000
 #define SPANALLOC_PACE_DEFAULT		10
-/* What suits most: pages that each CPU parks. Room for nearly two spans of each length to 64. */
+/*
+ * What suits most: pages that each CPU parks. Where they have 4 KiB, that is room for nearly two
+ * spans of each length up to 64.
+ */
 #define SPANALLOC_CACHE_DEFAULT		(SZ_16M >> PAGE_SHIFT)
 /* The granule order that fits this machine: that of a PMD, if the buddy allocator has it. */
 #define SPANALLOC_ORDER_DEFAULT	(~0U)
@@ -72,7 +75,7 @@ struct span_heap;
  *           SPANALLOC_ZERO need not; of no effect with @wipe or @poison
  * @cache_pages: small spans that are freed are parked for their CPU, so that allocations of
  *               the same length get them without a look at the heap, up to so many pages for
- *               each CPU, or an eighth of the pages in use for all CPUs, whichever is more,
+ *               each CPU, or about an eighth of the pages in use for all CPUs, if that is more,
  *               but no more than half of @max_pages together;
  *               SPANALLOC_CACHE_DEFAULT suits most. 0: none, and placement is exact first fit.
  *               There are none either with @account, @wipe or @poison, nor on PREEMPT_RT
