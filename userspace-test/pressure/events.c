@@ -41,7 +41,6 @@ static unsigned int number_in(const char *path, unsigned int otherwise)
 	return number;
 }
 
-
 static void need_processor(void)
 {
 	if (access(CPU_ONLINE, W_OK))
