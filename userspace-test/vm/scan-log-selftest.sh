@@ -78,11 +78,12 @@ clean_log() {
 	END
 }
 
-# report FRAME [END]: a report of KCSAN with this function in one of its backtraces.
+# report FRAME [END [BY]]: a report of KCSAN with this function in one of its backtraces, of an
+# access by a task or by who is named.
 report() {
 	printf '[    5.1] %s\n' "${2-$(printf '=%.0s' {1..66})}" \
 		'BUG: KCSAN: data-race in next_uptodate_page / next_uptodate_page' '' \
-		'read-write to 0xffffea0000123456 of 8 bytes by task 77 on cpu 1:' \
+		"read-write to 0xffffea0000123456 of 8 bytes by ${3:-task 77} on cpu 1:" \
 		' next_uptodate_page+0x1/0x2' " $1" '' \
 		'Reported by Kernel Concurrency Sanitizer on:' \
 		'CPU: 1 PID: 77 Comm: device_test Tainted: G           O       6.1.0 #1' \
@@ -124,10 +125,19 @@ test_planted_lines() {
 }
 
 test_data_races() {
+	local end ours='span_free+0x1/0x2 [spanalloc]'
+	local entry='asm_sysvec_apic_timer_interrupt+0x1b/0x20'
+	end=$(printf '=%.0s' {1..66})
 	{ clean_log; report 'filemap_map_pages+0x1/0x2'; } >"$LOG"
 	expect_clean "a data race of the kernel's own"
 	{ clean_log; report 'span_free+0x1/0x2 [spanalloc]'; } >"$LOG"
 	expect_found "a data race with a frame of ours" "KCSAN: data-race"
+	{ clean_log; report "$(printf '%s\n ' "$entry" "$ours")" "$end" interrupt; } >"$LOG"
+	expect_clean "a data race in an interrupt of ours"
+	{ clean_log; report "$(printf '%s\n ' "$ours" "$entry")" "$end" interrupt; } >"$LOG"
+	expect_found "a data race of ours in an interrupt" "KCSAN: data-race"
+	{ clean_log; report "$(printf '%s\n ' "$entry" "$ours")"; } >"$LOG"
+	expect_found "a data race of ours in a task" "KCSAN: data-race"
 	{ clean_log; report 'filemap_map_pages+0x1/0x2' ''; } >"$LOG"
 	expect_found "a report on a data race without an end" "KCSAN: data-race"
 	{ report 'filemap_map_pages+0x1/0x2'; printf '%s\n' "${PLANTED[0]}"; } >"$LOG"

@@ -7,7 +7,8 @@
 # said in other words than these.
 #
 # Data races that KCSAN reports between functions of the kernel itself, with no module in any
-# of the backtraces, are shown, but are no failure: every kernel has some.
+# of the backtraces, are shown, but are no failure: every kernel has some. What an interrupt has
+# interrupted has no part in what it does.
 #
 # scan-log.sh --patterns prints what is looked for.
 
@@ -62,7 +63,8 @@ PATTERNS=(
 
 # The log without KCSAN's reports on the kernel itself, whose lines become empty. A report is
 # what stands between two lines of "="; one without an end stays. The frames of a module end
-# with its name in brackets.
+# with its name in brackets. Where an access was made in an interrupt, a frame asm_... is its
+# entry, and what comes after that was interrupted.
 # shellcheck disable=SC2016 # awk's variables
 OURS='
 function forget(   i) {
@@ -74,7 +76,12 @@ function forget(   i) {
 /BUG: KCSAN: / { title = $0; from = NR; n = 0; ours = 0 }
 title != "" {
 	n++
-	ours += / \[[a-z0-9_]+\]$/
+	if (/ on cpu [0-9]+:$/) {
+		interrupt = / by interrupt on cpu /
+		interrupted = 0
+	}
+	ours += !interrupted && / \[[a-z0-9_]+\]$/
+	interrupted = interrupted || interrupt && / asm_[a-z_]+\+0x/
 	if (/==========$/) {
 		if (!ours)
 			forget()
