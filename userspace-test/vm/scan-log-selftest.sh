@@ -133,7 +133,7 @@ test_data_races() {
 	{ clean_log; report 'span_free+0x1/0x2 [spanalloc]'; } >"$LOG"
 	expect_found "a data race with a frame of ours" "KCSAN: data-race"
 	{ clean_log; report "$(printf '%s\n ' "$entry" "$ours")" "$end" interrupt; } >"$LOG"
-	expect_clean "a data race in an interrupt of ours"
+	expect_clean "a data race in an interrupt that came while we were at work"
 	{ clean_log; report "$(printf '%s\n ' "$ours" "$entry")" "$end" interrupt; } >"$LOG"
 	expect_found "a data race of ours in an interrupt" "KCSAN: data-race"
 	{ clean_log; report "$(printf '%s\n ' "$entry" "$ours")"; } >"$LOG"
