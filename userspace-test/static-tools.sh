@@ -295,11 +295,11 @@ prepare() {
 	copy
 }
 
-# copy: to a folder for each TREE. Products stay there, but a file that was taken away goes, and
-# what an interrupted run has planted. Two at a time would meet.
+# copy: to one folder, whatever TREE is. Products stay there, but a file that was taken away goes,
+# and what an interrupted run has planted. One at a time: who comes meanwhile waits.
 copy() {
 	local part parts=() changed
-	COPY=$CACHE/static/$(realpath "$TREE" | sha256sum | cut -c 1-12)
+	COPY=$CACHE/static/tree
 	mkdir -p "$COPY" || return
 	exec 9>"$COPY.lock"
 	flock 9 || return
