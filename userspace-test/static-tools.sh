@@ -298,21 +298,23 @@ prepare() {
 # copy: to one folder, whatever TREE is. Products stay there, but a file that was taken away goes,
 # and what an interrupted run has planted. One at a time: who comes meanwhile waits.
 copy() {
-	local part parts=() changed
+	local part parts=() object
 	COPY=$CACHE/static/tree
 	mkdir -p "$COPY" || return
 	exec 9>"$COPY.lock"
-	flock 9 || return
+	flock -n 9 || { echo '# somebody else has the copy' && flock 9; } || return
 	trap 'rm -f "$COPY.saved"' EXIT
 	for part in Kbuild .ci spanalloc kunit userspace-test Documentation; do
 		parts+=("$TREE/$part")
 	done
-	changed=$(rsync -rlp --checksum --delete --itemize-changes --exclude=build --exclude='*.o' \
+	rsync -rlp --checksum --delete --exclude=build --exclude='*.o' \
 		--exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' \
 		--exclude='*.symvers' --exclude=modules.order --exclude='.module-common*' \
-		"${parts[@]}" "$COPY/") || return
-	# An object without a source would do for make.
-	[[ $changed != *deleting* ]] || find "$COPY" -name '*.o' -delete
+		"${parts[@]}" "$COPY/" || return
+	# An object without a source would do for make. Linked ones are soon made again.
+	while read -r object; do
+		[[ -e ${object%.o}.c ]] || rm -f "$object"
+	done < <(find "$COPY" -name '*.o')
 	# Names that checkpatch remembers.
 	rm -f "$COPY"/.checkpatch-camelcase.*
 	cd "$COPY" || return

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Plants one bug at a time in a copy of the core, and demands that the fast tests see it.
 
-run.py [--only PROGRAM[,PROGRAM]...] [PATTERN]...
+run.py [--afresh] [--only PROGRAM[,PROGRAM]...] [PATTERN]...
 	all mutants, or those whose description contains a pattern; seen by any of the
 	programs, or by one of these
 
@@ -15,7 +15,9 @@ as not caught. Not to end in time is a proof only after that, or after four time
 takes without a bug; so no case may use a processor for longer than CASE_SECONDS.
 
 Which case caught what is kept, and that case is asked first, alone, when the mutant is planted
-again; it has to pass alone without a bug. What it does not see is shown to all of them.
+again; it has to pass alone without a bug, and the line says "asked first". What it does not see is
+shown to all of them. "--afresh" asks nobody first: how long the tests take to come to a mutant is
+known only so.
 
 A survivor, one that is caught too late, a mutant that does not build, and one whose text is not
 in the sources any more are failures. The last line is "N passed, N failed".
@@ -89,17 +91,20 @@ def said_by(run):
 
 
 def end(run):
-	"""Stops it, and all it started, unless it has ended. Returns how, and its seconds."""
-	pid, status, used = os.wait4(run.pid, os.WNOHANG)
-	if not pid:
-		os.killpg(run.pid, signal.SIGKILL)
-		_, status, used = os.wait4(run.pid, 0)
+	"""Stops what is left of it, and of what it started. Returns how it ended, and its seconds."""
+	# Until it has been waited for, its number is nobody else's.
+	os.killpg(run.pid, signal.SIGKILL)
+	_, status, used = os.wait4(run.pid, 0)
 	run.returncode = os.waitstatus_to_exitcode(status)
+	run.stdout.close()
 	return run.returncode, used.ru_utime + used.ru_stime
 
 
 def first_failure(out, program, seconds, case=None):
-	"""What the program fails in, or None; and its seconds. Of one case, or of all."""
+	"""What the program fails in, or None; and its seconds. Of one case, or of all.
+
+	One that somebody else kills, as the system does where memory is short, has seen nothing.
+	"""
 	run = subprocess.Popen(
 		[os.path.join(out, program)] + PROGRAMS[program] + ([case] if case else []),
 		stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -114,16 +119,19 @@ def first_failure(out, program, seconds, case=None):
 	since = time.monotonic()
 	timer = threading.Timer(seconds, too_late)
 	timer.start()
-	failure = said_by(run)
-	if not failure:
-		# Its output has ended, and so has it, or will at once.
-		os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
-	timer.cancel()
-	timer.join()
-	status, used = end(run)
-	run.stdout.close()
+	try:
+		failure = said_by(run)
+		if not failure:
+			# Its output has ended, and so has it, or will at once.
+			os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
+	finally:
+		timer.cancel()
+		timer.join()
+		status, used = end(run)
 	if late.is_set():
 		return NO_END, time.monotonic() - since
+	if not failure and status == -signal.SIGKILL:
+		raise RuntimeError(f"somebody has killed {program}")
 	return failure or (f"status {status}" if status else None), used
 
 
@@ -156,15 +164,21 @@ def verdict(core, out, limits, hint):
 	if said:
 		return False, "it does not build: " + said, None
 	took = 0
-	for program, case in ([hint] if hint else []) + [(program, None) for program in limits]:
-		failure, seconds = first_failure(out, program, limits[program], case)
-		# What was asked first in vain is no part of how long the tests take.
-		took += 0 if case and not failure else seconds
+	if hint:
+		program, case = hint
+		failure, took = first_failure(out, program, limits[program], case)
+		if failure and took <= SECONDS:
+			return True, f"{program}, {took:.0f} s, asked first: {failure}", hint
+		# What was asked in vain is no part of how long the tests take.
+		took = 0
+	for program, seconds in limits.items():
+		failure, used = first_failure(out, program, seconds)
+		took += used
 		if failure:
 			how = f"{program}, {took:.0f} s: {failure}"
-			known = failure in (NO_END, case) or failure.startswith("status")
+			named = not failure.startswith("status")
 			if took <= SECONDS:
-				return True, how, (program, case if known else failure)
+				return True, how, (program, failure if named else None)
 			return False, "too late: " + how, None
 	return False, "it survives", None
 
@@ -175,49 +189,59 @@ def try_mutant(work, mutant, limits, hint):
 	core, out = os.path.join(work, "core"), os.path.join(work, "build")
 	if not plant(core, name, old, new):
 		return False, "its text is not in the sources", None
-	result = verdict(core, out, limits, hint)
-	# A new file, not an old one: make goes by time.
-	shutil.copyfile(os.path.join(CORE, name), os.path.join(core, name))
-	return result
+	try:
+		return verdict(core, out, limits, hint)
+	finally:
+		# A new file, not an old one: make goes by time.
+		shutil.copyfile(os.path.join(work, "right", name), os.path.join(core, name))
+
+
+def is_hint(hint):
+	"""Whether that can be one: a program, and a case of it or None for all."""
+	return (isinstance(hint, list) and len(hint) == 2 and hint[0] in PROGRAMS
+		and (hint[1] is None or isinstance(hint[1], str) and "\0" not in hint[1]))
 
 
 class Hints:
 	"""The case that caught a mutant the last time. What cannot be read or kept is not there."""
 
-	def __init__(self):
+	def __init__(self, afresh):
 		cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
 		folder = os.environ.get("SPANALLOC_CACHE") or os.path.join(cache, "spanalloc")
 		self.path = os.path.join(folder, "mutants.json")
+		self.afresh = afresh
+		self.known = {}
 		try:
 			with open(self.path, encoding="utf-8") as file:
-				self.known = {name: (program, case)
-					      for name, (program, case) in json.load(file).items()
-					      if program in PROGRAMS}
-		except (OSError, ValueError, TypeError, AttributeError):
-			self.known = {}
+				said = json.load(file)
+			self.known = {name: tuple(hint) for name, hint in said.items() if is_hint(hint)}
+		except (OSError, ValueError, AttributeError):
+			pass
 
-	def check(self, out, names, limits):
-		"""Forgets those that would fail without a bug, or are of no use."""
-		good = {hint: passes_alone(out, hint, limits)
-			for hint in {self.known[name] for name in names if name in self.known}}
-		self.known = {name: hint for name, hint in self.known.items()
-			      if good.get(hint, True)}
-		return {name: self.known[name] for name in names if name in self.known}
+	def first(self, out, names, limits):
+		"""Whom to ask first: those of these programs that would not fail without a bug."""
+		hints = {name: self.known[name] for name in names
+			 if name in self.known and not self.afresh}
+		good = {hint: passes_alone(out, hint, limits) for hint in set(hints.values())}
+		return {name: hint for name, hint in hints.items() if good[hint]}
 
 	def keep(self, name, hint):
 		"""For the next time."""
 		self.known[name] = hint
+		if not hint:
+			del self.known[name]
+		new = f"{self.path}.{os.getpid()}"
 		try:
 			os.makedirs(os.path.dirname(self.path), exist_ok=True)
-			with open(self.path + ".new", "w", encoding="utf-8") as file:
+			with open(new, "w", encoding="utf-8") as file:
 				json.dump(self.known, file, indent=0)
-			os.replace(self.path + ".new", self.path)
+			os.replace(new, self.path)
 		except OSError:
 			pass
 
 
-def plant_all(wanted, folders, limits, hints):
-	"""Yields (mutant, caught, how), in the order in which that is known."""
+def plant_all(pool, wanted, folders, limits, first):
+	"""Yields (mutant, caught, how, hint), in the order in which that is known."""
 	free = queue.Queue()
 	for folder in folders:
 		free.put(folder)
@@ -229,37 +253,52 @@ def plant_all(wanted, folders, limits, hints):
 		finally:
 			free.put(folder)
 
-	first = hints.check(os.path.join(folders[0], "build"), [m[0] for m in wanted], limits)
-	with concurrent.futures.ThreadPoolExecutor(len(folders)) as pool:
-		for done in concurrent.futures.as_completed([pool.submit(task, m) for m in wanted]):
-			mutant, caught, how, hint = done.result()
-			if caught:
-				hints.keep(mutant[0], hint)
-			yield mutant, caught, how
+	for done in concurrent.futures.as_completed([pool.submit(task, m) for m in wanted]):
+		yield done.result()
+
+
+def show_all(pool, wanted, folders, programs, hints):
+	"""Prints what becomes of each mutant. Returns how many were caught, or None."""
+	# All at once, as busy as the machine will be: what fails by that alone proves nothing.
+	limits = list(pool.map(lambda folder: time_limits(os.path.join(folder, "core"),
+							  os.path.join(folder, "build"), programs),
+			       folders))
+	print(f"{'ok' if all(limits) else 'not ok'} 0 - without a bug, all pass", flush=True)
+	if not all(limits):
+		return None
+	first = hints.first(os.path.join(folders[0], "build"), [m[0] for m in wanted], limits[0])
+	passed = 0
+	tried = plant_all(pool, wanted, folders, limits[0], first)
+	for number, (mutant, caught, how, hint) in enumerate(tried, 1):
+		hints.keep(mutant[0], hint)
+		passed += caught
+		print(f"{'ok' if caught else 'not ok'} {number} - "
+		      f"{mutant[1]}: {mutant[0]} # {how}", flush=True)
+	return passed
 
 
 def main():
-	patterns, programs = sys.argv[1:], list(PROGRAMS)
+	words, programs = sys.argv[1:], list(PROGRAMS)
+	afresh = words[:1] == ["--afresh"]
+	patterns = words[afresh:]
 	if patterns[:1] == ["--only"]:
 		programs, patterns = patterns[1].split(","), patterns[2:]
 	wanted = [m for m in MUTANTS
 		  if not patterns or any(p in m[0] for p in patterns)]
-	passed = 0
+	jobs = len(os.sched_getaffinity(0))
 	with tempfile.TemporaryDirectory() as work:
-		folders = [os.path.join(work, str(i)) for i in range(os.cpu_count() or 1)]
+		folders = [os.path.join(work, str(i)) for i in range(jobs)]
 		for folder in folders:
 			shutil.copytree(CORE, os.path.join(folder, "core"))
-		limits = time_limits(os.path.join(folders[0], "core"),
-				     os.path.join(folders[0], "build"), programs)
-		print(f"{'ok' if limits else 'not ok'} 0 - without a bug, all pass", flush=True)
-		if not limits:
-			print("0 passed, 1 failed")
-			return 1
-		for number, (mutant, caught, how) in enumerate(
-				plant_all(wanted, folders, limits, Hints()), 1):
-			passed += caught
-			print(f"{'ok' if caught else 'not ok'} {number} - "
-			      f"{mutant[1]}: {mutant[0]} # {how}", flush=True)
+			shutil.copytree(CORE, os.path.join(folder, "right"))
+		pool = concurrent.futures.ThreadPoolExecutor(jobs)
+		try:
+			passed = show_all(pool, wanted, folders, programs, Hints(afresh))
+		finally:
+			pool.shutdown(cancel_futures=True)
+	if passed is None:
+		print("0 passed, 1 failed")
+		return 1
 	failed = len(wanted) - passed
 	if not patterns and len(wanted) < MUTANTS_MIN:
 		print(f"# only {len(wanted)} mutants")
