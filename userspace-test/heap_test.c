@@ -7,7 +7,7 @@
  */
 #include "heap_world.h"
 
-#define NCASES	163
+#define NCASES	165
 
 static const struct ktap_case cases[] = {
 	{ "requests that make no sense are refused", bad_requests },
@@ -93,6 +93,8 @@ static const struct ktap_case cases[] = {
 	{ "idle granules are cleared from the lowest up", clearing_goes_from_below },
 	{ "what is known to be zero is not cleared", clearing_stops_at_the_mark },
 	{ "nothing is looked at until something is freed", upkeep_rests },
+	{ "a free that completes a granule brings the search back to it", upkeep_comes_back },
+	{ "a granule that is repaired is dirty again", repair_brings_dirt },
 	{ "clearing and repairing let others have the lock", long_upkeep },
 	{ "neither wiped nor poisoned memory is cleared", clearing_is_for_dirt },
 	{ "scattered granules are repaired until a block is refused", repair_goes_from_below },

@@ -118,6 +118,34 @@ void upkeep_rests(void)
 	hw_destroy();
 }
 
+/* A granule becomes idle by a span that begins in its middle: there is what is to be done. */
+void upkeep_comes_back(void)
+{
+	REQUIRE(hw_create(&scattered_eight) && alloc_at(0, 11, 0) && alloc_at(11, 13, 0), "scene");
+	REQUIRE(hw_free(hw_at(0)) && hw_prezero(9) && hw_verify_all(), "granule 0");
+	EXPECT_EQ(hw.heap->dirty_from, ~0UL);
+	REQUIRE(hw_free(hw_at(11)) && hw_verify_all(), "granules 1 and 2");
+	EXPECT_EQ(hw.heap->dirty_from, 8);
+	EXPECT_EQ(hw.heap->scattered_from, 0);
+	REQUIRE(hw_prezero(9) && hw_verify_all(), "cleared");
+	EXPECT_EQ(hw.heap->stat.prezeroed_pages, 24);
+	hw_destroy();
+}
+
+/* The block that a clean granule gets instead of its single pages is to be cleared again. */
+void repair_brings_dirt(void)
+{
+	REQUIRE(scene(&scattered_eight) && hw_prezero(9) && hw_verify_all(), "all is clean");
+	EXPECT_EQ(hw.heap->dirty_from, ~0UL);
+	defragment();
+	REQUIRE(hw_repair(1) && hw_verify_all(), "one");
+	EXPECT_EQ(zero_from(1), 8);
+	EXPECT_EQ(hw.heap->dirty_from, 8);
+	REQUIRE(hw_prezero(9) && hw_verify_all(), "cleared");
+	EXPECT_EQ(hw.heap->stat.prezeroed_pages, 32 + 8);
+	hw_destroy();
+}
+
 static unsigned int nresched;
 
 static void count_resched(void)

@@ -294,6 +294,8 @@ void contents_are_forgotten_in_the_end(void);
 void clearing_goes_from_below(void);
 void clearing_stops_at_the_mark(void);
 void upkeep_rests(void);
+void upkeep_comes_back(void);
+void repair_brings_dirt(void);
 void long_upkeep(void);
 void clearing_is_for_dirt(void);
 void repair_goes_from_below(void);
