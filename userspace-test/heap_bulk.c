@@ -161,6 +161,7 @@ void bulk_finds_damage(void)
 void bulk_is_for_all_heaps(void)
 {
 	struct span *span[20];
+	unsigned long nverified;
 	struct live live;
 	unsigned int i, j;
 
@@ -182,6 +183,11 @@ void bulk_is_for_all_heaps(void)
 		EXPECT_EQ(span_heap_free_bulk(hw.heap, 20, span), 0);
 		if (i == 0)
 			EXPECT_EQ(hw.heap->backed_granules, 0);
+		/* What has memory by now could come in batches, but poison is looked at. */
+		nverified = hw.fake.nverified;
+		EXPECT_EQ(get_many(3, 0, GFP_KERNEL, 20, span), 20);
+		EXPECT_EQ(hw.fake.nverified - nverified, i == 2 ? 20 * 3 : 0);
+		EXPECT_EQ(span_heap_free_bulk(hw.heap, 20, span), 0);
 		EXPECT_EQ(hw.fake.nbroken, 0);
 		cw_end();
 	}

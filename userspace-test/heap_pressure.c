@@ -323,6 +323,8 @@ void damaged_heap_keeps_all(void)
 	fake_keeper_run(&hw.keeper, hw.keeper.now + 100 * SECOND);
 	EXPECT(fake_keeper_agrees(&hw.keeper) && !hw.keeper.pending, "it does not rest");
 	EXPECT(hw.keeper.nsteps < 3, "%lu steps", hw.keeper.nsteps);
+	/* Not even one that is woken all the same has anything to do. */
+	EXPECT_EQ(span_scavenger_step(hw.heap), SPAN_SCAVENGER_REST);
 	EXPECT_EQ(span_scavenger_reclaim(hw.heap, ~0UL), 0);
 	EXPECT_EQ(span_scavenger_purge(hw.heap), 0);
 	EXPECT_EQ(hw.heap->stat.scavenged_pages, 0);
