@@ -60,7 +60,7 @@ struct bench_peer {
 
 /* Who knows addresses only, in the order of the tables; NULL ends a list. */
 extern const struct bench_peer bench_null;
-extern const struct bench_peer bench_treap, bench_treap_reinsert, bench_treap_rb;
+extern const struct bench_peer bench_treap, bench_treap_reinsert, bench_treap_rb, bench_wide;
 extern const struct bench_peer bench_rb, bench_rb_reinsert;
 extern const struct bench_peer bench_drm, bench_genpool, bench_iova, bench_maple;
 /* The whole heap, on no memory. */

@@ -30,7 +30,7 @@ bool bench_pool_init(struct bench_pool *pool, const char *name, size_t size)
 	/* Peers of one kind may be there at the same time. */
 	snprintf(unique, sizeof(unique), "%s-%u", name, number++);
 	pool->free = NULL;
-	pool->cache = kmem_cache_create(unique, size, 0, 0, NULL);
+	pool->cache = kmem_cache_create(unique, size, 0, SLAB_HWCACHE_ALIGN, NULL);
 	return pool->cache;
 }
 

@@ -19,14 +19,14 @@
 #define CHURN_PIECE	10000UL
 
 static const struct bench_peer *const churn_peers[] = {
-	&bench_null, &bench_treap, &bench_treap_reinsert, &bench_treap_rb, &bench_rb, &bench_drm,
-	&bench_maple, &bench_iova, &bench_genpool, &bench_heap, &bench_heap_cached, NULL
+	&bench_null, &bench_treap, &bench_treap_reinsert, &bench_treap_rb, &bench_wide, &bench_rb,
+	&bench_drm, &bench_maple, &bench_iova, &bench_genpool, &bench_heap, &bench_heap_cached, NULL
 };
 
 /* At this many spans and more, the guest has memory for no others. */
 #define CHURN_HUGE	10000000
 static const struct bench_peer *const huge_peers[] = {
-	&bench_null, &bench_treap, &bench_rb, NULL
+	&bench_null, &bench_treap, &bench_wide, &bench_rb, NULL
 };
 
 /* Who has no memory is what the others are compared to. */

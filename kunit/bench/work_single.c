@@ -22,9 +22,8 @@
 #define CARVE_LENGTH	64
 
 static const struct bench_peer *const carve_peers[] = {
-	&bench_null, &bench_treap, &bench_treap_reinsert, &bench_treap_rb, &bench_rb,
-	&bench_rb_reinsert,
-	&bench_drm, &bench_maple, &bench_iova, &bench_genpool, NULL
+	&bench_null, &bench_treap, &bench_treap_reinsert, &bench_treap_rb, &bench_wide, &bench_rb,
+	&bench_rb_reinsert, &bench_drm, &bench_maple, &bench_iova, &bench_genpool, NULL
 };
 
 /* Every other page of the first ones is free. */

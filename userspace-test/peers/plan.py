@@ -15,13 +15,13 @@ import sys
 
 INDEX = ["null", "treap", "rb-vmalloc", "drm_mm", "maple", "iova", "genalloc", "heap",
          "heap-cached"]
-CARVE = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "rb-reinsert", "drm_mm",
-         "maple", "iova", "genalloc"]
-CHURN = ["null", "treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "drm_mm", "maple",
-         "heap", "heap-cached"]
+CARVE = ["null", "treap", "treap-reinsert", "treap-as-rb", "treap-wide", "rb-vmalloc",
+         "rb-reinsert", "drm_mm", "maple", "iova", "genalloc"]
+CHURN = ["null", "treap", "treap-reinsert", "treap-as-rb", "treap-wide", "rb-vmalloc",
+         "drm_mm", "maple", "heap", "heap-cached"]
 # They take time in proportion to the spans.
 CHURN_LINEAR = ["iova", "genalloc"]
-CHURN_HUGE = ["null", "treap", "rb-vmalloc"]
+CHURN_HUGE = ["null", "treap", "treap-wide", "rb-vmalloc"]
 MEMORY = ["null", "spanalloc", "spanalloc-cached", "alloc_pages", "alloc_pages_exact"]
 PAIR = MEMORY + ["spanalloc-zero", "vmalloc", "kmem_cache"]
 # Who has no memory is what the others are compared to.
@@ -37,8 +37,8 @@ LATENCY = [("latency", ["keeps", "gives"]),
            ("latency cached", ["keeps-cached", "gives-cached"])]
 
 # These give the lowest address that fits, so that they have to agree.
-LOWEST = ["treap", "treap-reinsert", "treap-as-rb", "rb-vmalloc", "rb-reinsert", "drm_mm",
-          "maple", "genalloc", "heap", "spanalloc"]
+LOWEST = ["treap", "treap-reinsert", "treap-as-rb", "treap-wide", "rb-vmalloc", "rb-reinsert",
+          "drm_mm", "maple", "genalloc", "heap", "spanalloc"]
 
 # Pages of the largest block that the kernel gives.
 BLOCK_PAGES = 1024
