@@ -200,7 +200,7 @@ static void remove(struct wide_peer *peer, struct wide_node *node, unsigned int 
 
 /*
  * Make room in @node, which is full, or for the first span of all: the node that is to have the
- * span at *@at, or NULL if there is no memory. In ascending order, full nodes stay so.
+ * span at *@at, or NULL if there is no memory. Above all of them it begins another node.
  */
 static struct wide_node *make_room(struct wide_peer *peer, struct wide_node *node,
 				   unsigned int *at)
@@ -368,7 +368,7 @@ static void wide_free(void *state, struct bench_span *span)
 	} else {
 		struct wide_span fresh = { span->base, span->npages };
 
-		/* Between a full node and one that has room: whatever the order, nodes fill. */
+		/* Above a full node, and the next one has room: it goes there. */
 		if (i == WIDE_SPANS && next && next->n < WIDE_SPANS) {
 			node = next;
 			i = 0;

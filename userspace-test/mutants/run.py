@@ -11,8 +11,8 @@ treap-test and heap-test, and then the replay of the inputs that fuzzing found, 
 after the other, until the first case fails. They have to pass without a bug first. Prints which
 test caught which, after how many seconds: of a processor, for the machine may be busy, or of the
 clock, if the program did not end. That is to be found out within a minute, or the mutant counts
-as not caught. Not to end in time is a proof only after that, or after four times what the program
-takes without a bug; so no case may use a processor for longer than CASE_SECONDS.
+as not caught. A program that does not end is stopped later than that, and has not caught it; so
+no case may use a processor for longer than CASE_SECONDS.
 
 Which case caught what is kept, and that case is asked first, alone, when the mutant is planted
 again; it has to pass alone without a bug, and the line says "asked first". What it does not see is
@@ -90,10 +90,54 @@ def said_by(run):
 	return None
 
 
+class Killed(Exception):
+	"""A program was killed, and not by us."""
+
+
+class Stopped(Exception):
+	"""Nothing more is to be tried."""
+
+
+class Running:
+	"""The programs that run; each is a group of processes, and nobody has waited for it yet."""
+
+	def __init__(self):
+		self.lock = threading.Lock()
+		self.runs = set()
+		self.stopped = False
+
+	def start(self, words):
+		"""As Popen."""
+		with self.lock:
+			if self.stopped:
+				raise Stopped
+			run = subprocess.Popen(
+				words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+				errors="replace", start_new_session=True,
+				env={**os.environ, "KTAP_SECONDS": str(CASE_SECONDS)})
+			self.runs.add(run)
+			return run
+
+	def end(self, run):
+		"""Stops what is left of it; it is to be waited for then."""
+		with self.lock:
+			self.runs.discard(run)
+			os.killpg(run.pid, signal.SIGKILL)
+
+	def stop(self):
+		"""No more of them."""
+		with self.lock:
+			self.stopped = True
+			for run in self.runs:
+				os.killpg(run.pid, signal.SIGKILL)
+
+
+running = Running()
+
+
 def end(run):
 	"""Stops what is left of it, and of what it started. Returns how it ended, and its seconds."""
-	# Until it has been waited for, its number is nobody else's.
-	os.killpg(run.pid, signal.SIGKILL)
+	running.end(run)
 	_, status, used = os.wait4(run.pid, 0)
 	run.returncode = os.waitstatus_to_exitcode(status)
 	run.stdout.close()
@@ -103,13 +147,10 @@ def end(run):
 def first_failure(out, program, seconds, case=None):
 	"""What the program fails in, or None; and its seconds. Of one case, or of all.
 
-	One that somebody else kills, as the system does where memory is short, has seen nothing.
+	One that somebody else kills has seen nothing; see also out_of_memory().
 	"""
-	run = subprocess.Popen(
-		[os.path.join(out, program)] + PROGRAMS[program] + ([case] if case else []),
-		stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-		errors="replace", start_new_session=True,
-		env={**os.environ, "KTAP_SECONDS": str(CASE_SECONDS)})
+	run = running.start([os.path.join(out, program)] + PROGRAMS[program]
+			    + ([case] if case else []))
 	late = threading.Event()
 
 	def too_late():
@@ -118,20 +159,22 @@ def first_failure(out, program, seconds, case=None):
 
 	since = time.monotonic()
 	timer = threading.Timer(seconds, too_late)
-	timer.start()
+	timer.daemon = True
 	try:
+		timer.start()
 		failure = said_by(run)
 		if not failure:
 			# Its output has ended, and so has it, or will at once.
 			os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
 	finally:
 		timer.cancel()
-		timer.join()
+		if timer.ident:
+			timer.join()
 		status, used = end(run)
 	if late.is_set():
 		return NO_END, time.monotonic() - since
 	if not failure and status == -signal.SIGKILL:
-		raise RuntimeError(f"somebody has killed {program}")
+		raise Killed(f"somebody has killed {program}")
 	return failure or (f"status {status}" if status else None), used
 
 
@@ -198,7 +241,8 @@ def try_mutant(work, mutant, limits, hint):
 
 def is_hint(hint):
 	"""Whether that can be one: a program, and a case of it or None for all."""
-	return (isinstance(hint, list) and len(hint) == 2 and hint[0] in PROGRAMS
+	return (isinstance(hint, list) and len(hint) == 2
+		and isinstance(hint[0], str) and hint[0] in PROGRAMS
 		and (hint[1] is None or isinstance(hint[1], str) and "\0" not in hint[1]))
 
 
@@ -226,7 +270,7 @@ class Hints:
 		return {name: hint for name, hint in hints.items() if good[hint]}
 
 	def keep(self, name, hint):
-		"""For the next time."""
+		"""For the next time; None forgets."""
 		self.known[name] = hint
 		if not hint:
 			del self.known[name]
@@ -250,6 +294,8 @@ def plant_all(pool, wanted, folders, limits, first):
 		folder = free.get()
 		try:
 			return mutant, *try_mutant(folder, mutant, limits, first.get(mutant[0]))
+		except Killed as killed:
+			return mutant, False, str(killed), None
 		finally:
 			free.put(folder)
 
@@ -270,14 +316,28 @@ def show_all(pool, wanted, folders, programs, hints):
 	passed = 0
 	tried = plant_all(pool, wanted, folders, limits[0], first)
 	for number, (mutant, caught, how, hint) in enumerate(tried, 1):
-		hints.keep(mutant[0], hint)
+		if hint or len(programs) == len(PROGRAMS):
+			hints.keep(mutant[0], hint)
 		passed += caught
 		print(f"{'ok' if caught else 'not ok'} {number} - "
 		      f"{mutant[1]}: {mutant[0]} # {how}", flush=True)
 	return passed
 
 
+def out_of_memory():
+	"""How many processes the system has killed for want of memory; a child may have been one."""
+	with open("/proc/vmstat", encoding="ascii") as file:
+		return dict(line.split() for line in file).get("oom_kill")
+
+
+def interrupt(*_):
+	"""To be told to end is the same as to be interrupted."""
+	raise KeyboardInterrupt
+
+
 def main():
+	signal.signal(signal.SIGTERM, interrupt)
+	before = out_of_memory()
 	words, programs = sys.argv[1:], list(PROGRAMS)
 	afresh = words[:1] == ["--afresh"]
 	patterns = words[afresh:]
@@ -295,11 +355,15 @@ def main():
 		try:
 			passed = show_all(pool, wanted, folders, programs, Hints(afresh))
 		finally:
+			running.stop()
 			pool.shutdown(cancel_futures=True)
 	if passed is None:
 		print("0 passed, 1 failed")
 		return 1
 	failed = len(wanted) - passed
+	if out_of_memory() != before:
+		print("# memory was short, and somebody was killed: that proves nothing")
+		failed += 1
 	if not patterns and len(wanted) < MUTANTS_MIN:
 		print(f"# only {len(wanted)} mutants")
 		failed += 1
