@@ -166,8 +166,8 @@ static void map_of_huge_offsets_is_refused(void)
 
 	dev_alloc(fd, 4);
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
-		/* What a program of 32 bits cannot say is offset 0, which is another matter. */
-		if (!(unsigned long)pages[i])
+		/* What cannot be said, in 32 bits or in bytes, is offset 0: another matter. */
+		if (!(unsigned long)pages[i] || !(pages[i] * page_size))
 			continue;
 		CHECK_REFUSED(raw_map(fd, pages[i], page_size));
 		CHECK(errno == EINVAL || errno == EOVERFLOW);
