@@ -167,7 +167,7 @@ static void map_of_huge_offsets_is_refused(void)
 	dev_alloc(fd, 4);
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
 		/* What cannot be said, in 32 bits or in bytes, is offset 0: another matter. */
-		if (!(unsigned long)pages[i] || !(pages[i] * page_size))
+		if (!(unsigned long)pages[i] || pages[i] * page_size == 0)
 			continue;
 		CHECK_REFUSED(raw_map(fd, pages[i], page_size));
 		CHECK(errno == EINVAL || errno == EOVERFLOW);
