@@ -354,6 +354,9 @@ def main():
 		pool = concurrent.futures.ThreadPoolExecutor(jobs)
 		try:
 			passed = show_all(pool, wanted, folders, programs, Hints(afresh))
+		except Killed as killed:
+			print(f"# {killed}")
+			passed = None
 		finally:
 			running.stop()
 			pool.shutdown(cancel_futures=True)
