@@ -15,6 +15,9 @@ set -euo pipefail
 
 SERIES=${SERIES:-6.1}
 DISK_MIB=16
+# Room for copies of two granules and more, in slots of 2 KiB; those of 16-KiB pages have 32 MiB.
+SLOTS=8192
+[[ $SERIES != *-16k ]] || SLOTS=65536
 
 main() {
 	local programs kos=() item
@@ -29,7 +32,7 @@ main() {
 		programs+=(--add "$TOOLS/device_test32:/bin/device_test32")
 	scratch_disk "$DISK_MIB"
 	"$VM_DIR/boot.sh" --series "$SERIES" "${kos[@]}" "${programs[@]}" \
-		--append "swiotlb=8192,force${PARAMETERS:+ device_parameters=$PARAMETERS}" \
+		--append "swiotlb=$SLOTS,force${PARAMETERS:+ device_parameters=$PARAMETERS}" \
 		--init "$VM_DIR/guest-device.sh" --disk "$DISK" --quiet \
 		${MEM:+--mem "$MEM"} --timeout "${TIMEOUT:-1800}" --log "$CACHE/device-$SERIES.log"
 }

@@ -114,14 +114,16 @@ load max_pages=8192
 both 'limit_*' '!limit_more_than_*' '!limit_report_counts_*'
 unload
 
-# One that has to grow to its limit.
-load max_pages=8192 arena_pages=1024
+# One that has to grow to its limit. An arena is a granule at least, of 2048 pages of 16 KiB.
+page_kib=$(sed -n 's/^KernelPageSize: *\([0-9]*\) kB/\1/p' /proc/self/smaps | head -n 1)
+arena_pages=1024
+[ "$page_kib" -le 4 ] || arena_pages=2048
+load max_pages=8192 arena_pages=$arena_pages
 run device_test 'limit_report_counts_what_can_grow'
 unload
 
 # As many pages as the machine has, and some.
 memory_kib=$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)
-page_kib=$(sed -n 's/^KernelPageSize: *\([0-9]*\) kB/\1/p' /proc/self/smaps | head -n 1)
 load max_pages=$((memory_kib * 4 / 3 / page_kib))
 SPANALLOC_TEST_EXHAUST=1 run device_test 'limit_more_than_*'
 unload
